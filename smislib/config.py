@@ -1,0 +1,150 @@
+"""An experiment is a frozen value; its content hash names its folder in the run store.
+
+The values behind `smoke`, `demo` and `paper` live in `presets.py`; this file only says what an experiment is.
+"""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import SmisError, did_you_mean
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set as a value: which one, at which size, which part of it."""
+
+    name: str  # a key of smislib.data.DATA
+    height: int
+    width: int
+    n_train: int | None = None  # images used; None: all that the folder has
+    n_test: int | None = None
+    seed: int = 0  # of the renderer of embedded data; no effect on folders
+    root: str | None = None  # folder of a real data set
+    flip: bool = False  # also train on the mirrored images
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """The optimisation, common to every two-player model."""
+
+    steps: int
+    batch: int  # global: over all devices
+    lr_g: float = 1e-4  # TTUR: the discriminator learns four times as fast (SMIS 4.1)
+    lr_d: float = 4e-4
+    beta1: float = 0.0
+    beta2: float = 0.9
+    constant: float = 0.6  # share of the steps before the learning rate falls linearly to 0
+    ema: float = 0.0  # decay per step of the averaged generator; 0: none
+    reuse_fake: bool = False  # D sees the fake that G's step made, instead of a new one after it
+    precision: str = "32-true"  # as Lightning Fabric names them: 32-true, bf16-mixed, 16-mixed
+    threads: int | None = None  # CPU threads; part of the experiment since it changes the order of sums
+    log_every: int = 10
+    sample_every: int = 200
+    checkpoint_every: int = 200
+
+
+@dataclass(frozen=True)
+class EvalSpec:
+    """The protocol of the measurements: how many images, label maps, pairs."""
+
+    n_fid: int  # images for FID, KID and segmentation, real and generated
+    n_maps: int  # n label maps per class for mCSD and mOCD (SMIS 4.3: 100)
+    m_pairs: int  # m pairs of codes per label map (SMIS 4.3: 19)
+    backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a run's numbers, and nothing else."""
+
+    model: str  # a key of smislib.MODELS
+    preset: str
+    seed: int
+    data: DataSpec
+    network: Any  # the model family's own frozen dataclass: its schedule
+    loss: Any  # likewise: its loss weights
+    train: TrainSpec
+    evaluation: EvalSpec
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits over everything that changes training (the evaluation protocol does not)."""
+        body = {k: v for k, v in to_dict(self).items() if k not in ("evaluation", "preset")}
+        return content_hash(body)
+
+    @property
+    def name(self) -> str:
+        return f"{self.data.name}-{self.model}-{self.preset}-s{self.seed}-{self.hash[:8]}"
+
+
+def content_hash(value: Any) -> str:
+    """Sixteen hex digits of the canonical JSON of `value`."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def to_dict(spec: Any) -> dict:
+    """A frozen dataclass as plain JSON values."""
+    return json.loads(json.dumps(dataclasses.asdict(spec)))
+
+
+def from_dict(cls: type, values: dict) -> Any:
+    """The inverse of `to_dict`. A key that `cls` does not have is an error that names the nearest one."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            raise did_you_mean(f"{cls.__name__} key", key, fields)
+    missing = [k for k, f in fields.items() if k not in values and f.default is dataclasses.MISSING]
+    if missing:
+        raise SmisError(f"{cls.__name__} lacks {', '.join(missing)}.")
+    return cls(**{key: _convert(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()})
+
+
+def replace(spec: Any, assignments: dict[str, str]) -> Any:
+    """`spec` with dotted keys replaced by parsed text, e.g. {"train.steps": "100"}: the command line's `--set`."""
+    for path, text in assignments.items():
+        head, _, rest = path.partition(".")
+        fields = {f.name for f in dataclasses.fields(spec)}
+        if head not in fields:
+            raise did_you_mean(f"{type(spec).__name__} key", head, fields)
+        old = getattr(spec, head)
+        if rest:
+            if not dataclasses.is_dataclass(old):
+                raise SmisError(f"{head} is a single value, it has no {rest!r}.")
+            new = replace(old, {rest: text})
+        else:
+            new = _convert(typing.get_type_hints(type(spec))[head], _parse(text), path)
+        spec = dataclasses.replace(spec, **{head: new})
+    return spec
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as `hint` wants it; JSON knows lists where the dataclasses have tuples."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or (type(None) in args and value is None):
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise SmisError(f"{where} must be a list, found {value!r}.")
+        return tuple(_convert(args[0], v, where) for v in value)
+    if origin is not None:  # X | None
+        return _convert(next(a for a in args if a is not type(None)), value, where)
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else from_dict(hint, value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise SmisError(f"{where} must be {hint.__name__}, found {value!r}.")
+    return value

@@ -1,0 +1,49 @@
+"""What every data set shares: its classes, and the one function from label maps to one-hot labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import SmisError
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The label set of a data set. `ignore_index` is a label value outside [0, C), or None."""
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]  # RGB, 0..255, one per class
+    ignore_index: int | None = None
+
+    def __post_init__(self):
+        if len(self.names) != len(self.palette):
+            raise SmisError(f"{len(self.names)} class names but {len(self.palette)} palette colours; give one each.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def one_hot(label_map: Tensor, classes: Classes, names: Sequence[str] | None = None) -> Tensor:
+    """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W). An ignored pixel is zero in every class.
+
+    The check reads the values, so call it on the CPU: on a GPU it would stall the queue.
+
+    Raises SmisError for a value outside [0, C) that is not `ignore_index`, naming the file when `names` are given.
+    """
+    C = len(classes)
+    valid = (label_map >= 0) & (label_map < C)
+    known = valid if classes.ignore_index is None else valid | (label_map == classes.ignore_index)
+    if not known.all():
+        n = int((~known).flatten(1).any(1).nonzero()[0])
+        found = sorted(set(label_map[n][~known[n]].tolist()))[:5]
+        where = f" in {names[n]!r}" if names else ""
+        ignored = "" if classes.ignore_index is None else f" or {classes.ignore_index} (ignored)"
+        raise SmisError(
+            f"label value {found[0] if len(found) == 1 else found}{where} is outside [0, {C}){ignored}: "
+            f"the data set has {C} classes ({classes.names[0]} .. {classes.names[-1]}). "
+            "Remap the label image or add the class to the class list."
+        )
+    labels = torch.nn.functional.one_hot(label_map.where(valid, 0), C).movedim(-1, 1).float()
+    return labels * valid[:, None]
