@@ -1,0 +1,81 @@
+"""What is measured, in which direction it is better, and where the papers print it.
+
+A metric is a name here and a function in one of the files beside this one. A function returns `Measurement`s: a value
+never travels without the protocol that produced it, since two numbers of different protocol may not share a column.
+A name in brackets says which backbone stands in for the papers': `FID[embedded]` is not `FID`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SmisError, did_you_mean
+
+UP, DOWN, NEITHER = "up", "down", "-"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is. `better` is "up", "down" or "-"; `column` its heading in the papers' tables, if they have it."""
+
+    what: str
+    better: str
+    unit: str
+    column: str | None
+
+
+_ON_A_BACKBONE = {
+    "FID": Metric(
+        "Frechet distance between Gaussians fitted to features of real and generated images", DOWN, "", "FID"
+    ),
+    "KID": Metric("squared maximum mean discrepancy of the same features, unbiased for few images", DOWN, "", None),
+    "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS"),
+    "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD"),
+    "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD"),
+    "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None),
+    "mIoU": Metric("mean intersection over union of the segmented output and the input label map", UP, "", "mIoU"),
+    "Acc": Metric("pixel accuracy of the segmented output against the input label map", UP, "", "Acc"),
+}
+
+METRICS: dict[str, Metric] = {
+    **_ON_A_BACKBONE,
+    **{f"{name}[embedded]": metric for name, metric in _ON_A_BACKBONE.items()},
+    "Params": Metric(
+        "trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"
+    ),
+    "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),
+    "s/step": Metric("wall-clock time of one training step", DOWN, "s", None),
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value with its protocol. `interval` is the 95 % interval, `spread` the standard deviation, where known."""
+
+    metric: str
+    value: float
+    protocol: dict
+    interval: tuple[float, float] | None = None
+    spread: float | None = None
+
+    def __post_init__(self):
+        if self.metric not in METRICS:
+            raise did_you_mean("metric", self.metric, METRICS)
+
+
+def bootstrap_weights(n: int, n_boot: int, seed: int) -> np.ndarray:
+    """Weights (n_boot, n) of the Bayesian bootstrap over `n` items, rows summing to 1 (Rubin 1981).
+
+    Unlike resampling with replacement it never loses a rare class: every item keeps a positive weight.
+    """
+    if n < 2:
+        raise SmisError(
+            f"an interval needs at least 2 items to resample, found {n}. Measure more, or ask for no interval."
+        )
+    return np.random.default_rng(seed).dirichlet(np.ones(n), size=n_boot)
+
+
+def interval(resampled: np.ndarray) -> tuple[float, float]:
+    """The central 95 % of resampled values."""
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,139 @@
+"""The building blocks of SMIS section 3.3: class split, conditional group norm (CG-Norm), CG-Block.
+
+Groups are what isolates classes: as long as every convolution and every modulation between z_c and a feature
+is grouped by class, that feature depends on class c alone.
+"""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
+    """X_c = M_c * image, stacked class-major: (N,3,H,W), (N,C,H,W) -> (N,3C,H,W). SMIS 3.3, encoder input."""
+    return (labels[:, :, None] * image[:, None]).flatten(1, 2)
+
+
+def crop_by_class(image: Tensor, labels: Tensor) -> Tensor:
+    """As `split_by_class`, each class then cropped to its bounding box and resized to the frame (nearest).
+
+    The released SMIS encoder does this; the paper does not say so. A class that is absent stays zero.
+    """
+    N, C, H, W = labels.shape
+    rows, first_row, n_rows = _extent(labels.amax(3), H)  # (N,C,H) row of each output pixel
+    cols, first_col, n_cols = _extent(labels.amax(2), W)
+    masked = split_by_class(image, labels).view(N, C, 3, H, W)
+    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, 3, H, W))
+    return masked.gather(4, cols[:, :, None, None, :].expand(N, C, 3, H, W)).flatten(1, 2)
+
+
+def _extent(occupied: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(N,C,size) in {0,1} -> for each output position the source position inside the occupied range, its start, its length."""
+    position = torch.arange(size, device=occupied.device)
+    first = torch.where(occupied > 0, position, size).amin(2)
+    last = torch.where(occupied > 0, position, -1).amax(2)
+    length = (last - first + 1).clamp(min=0)
+    source = first.clamp(max=size - 1)[..., None] + position * length[..., None] // size
+    return source.clamp(max=size - 1), first, length
+
+
+def interleave_edge(labels: Tensor, C: int) -> Tensor:
+    """(N,C+1,H,W) -> (N,2C,H,W): every class map followed by the instance edge, so that groups of two hold both."""
+    edge = labels[:, C:].expand(-1, C, -1, -1)
+    return torch.stack([labels[:, :C], edge], dim=2).flatten(1, 2)
+
+
+class ParamFreeBatchNorm(nn.Module):
+    """Batch norm without gamma and beta; its statistics span all processes when there are several (sync BN)."""
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps
+            )
+        x32 = x.float()
+        n = x32.new_tensor([x.numel() / x.shape[1]])
+        moments = torch.cat([x32.sum((0, 2, 3)), x32.square().sum((0, 2, 3)), n])
+        total, squares, n = all_reduce(moments).split([x.shape[1], x.shape[1], 1])  # gradients flow through all_reduce
+        mean = total / n
+        var = squares / n - mean**2
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var * n / (n - 1), self.momentum)
+        return ((x32 - mean[:, None, None]) * (var + self.eps).rsqrt()[:, None, None]).to(x.dtype)
+
+
+class GroupNormPerClass(nn.GroupNorm):
+    """Parameter-free group norm with one group per class group (the ablation of SMIS appendix D)."""
+
+    def __init__(self, channels: int, groups: int):
+        super().__init__(groups, channels, affine=False)
+
+
+class CGNorm(nn.Module):
+    """Conditional group normalisation (SMIS 3.3, figure 2): norm(x) * (1 + gamma(labels)) + beta(labels).
+
+    gamma and beta come from the label map by grouped 3x3 convolutions; with groups=1 this is SPADE.
+
+    Args:
+        channels: channels of x.
+        label_channels: channels of the label input: C, or 2C with instance edges interleaved.
+        hidden: channels between the label map and (gamma, beta).
+        shared_groups, affine_groups: groups of the first convolution and of the two that follow.
+        norm: "batch" (sync over processes) or "group" (one group per class group).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        label_channels: int,
+        *,
+        hidden: int,
+        shared_groups: int,
+        affine_groups: int,
+        norm: str = "batch",
+    ):
+        super().__init__()
+        self.norm = ParamFreeBatchNorm(channels) if norm == "batch" else GroupNormPerClass(channels, affine_groups)
+        self.shared = nn.Conv2d(label_channels, hidden, 3, padding=1, groups=shared_groups)
+        self.gamma = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)
+        self.beta = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution -> like x."""
+        hidden = self.shared(labels).relu()  # (N,hidden,h,w)
+        return torch.addcmul(self.beta(hidden), self.norm(x), 1 + self.gamma(hidden))
+
+
+class CGBlock(nn.Module):
+    """Residual block of two (CG-Norm, leaky ReLU, grouped 3x3 conv), with a learned grouped 1x1 shortcut where
+    the width changes (SMIS figure 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, label_channels: int, groups: int, spectral: bool, **cgnorm):
+        super().__init__()
+        middle = min(in_channels, out_channels)
+        wrap = spectral_norm if spectral else nn.Identity()
+        self.norm_0 = CGNorm(in_channels, label_channels, **cgnorm)
+        self.norm_1 = CGNorm(middle, label_channels, **cgnorm)
+        self.conv_0 = wrap(nn.Conv2d(in_channels, middle, 3, padding=1, groups=groups))
+        self.conv_1 = wrap(nn.Conv2d(middle, out_channels, 3, padding=1, groups=groups))
+        self.shortcut = None
+        if in_channels != out_channels:
+            self.norm_s = CGNorm(in_channels, label_channels, **cgnorm)
+            self.shortcut = wrap(nn.Conv2d(in_channels, out_channels, 1, groups=groups, bias=False))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """x (N,in,h,w), labels (N,label_channels,h,w) -> (N,out,h,w)."""
+        skip = x if self.shortcut is None else self.shortcut(self.norm_s(x, labels))
+        h = self.conv_0(F.leaky_relu(self.norm_0(x, labels), 0.2))  # (N,middle,h,w)
+        h = self.conv_1(F.leaky_relu(self.norm_1(h, labels), 0.2))  # (N,out,h,w)
+        return skip + h

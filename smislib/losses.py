@@ -1,0 +1,132 @@
+"""Objectives. Every function returns a scalar that is a mean over the batch.
+
+An objective is what the training loop calls: `generator(networks, batch, rng)` gives the weighted terms and the
+fake, `discriminator(networks, batch, fake)` the terms of D.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+
+from .errors import did_you_mean
+from .metrics import backbones
+
+Terms = dict[str, Tensor]  # name -> weighted scalar; the loss is their sum
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of D on logits of any shape (SPADE, SMIS 3.5)."""
+    return 0.5 * ((1 - real).relu().mean() + (1 + fake).relu().mean())
+
+
+def hinge_g(fake: Tensor) -> Tensor:
+    """What G minimises against the hinge."""
+    return -fake.mean()
+
+
+def kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp logvar) || N(0,1)) in nats: summed over one image's code, mean over images. SMIS equation 1."""
+    return -0.5 * (1 + logvar - mu.square() - logvar.exp()).flatten(1).sum(1).mean()
+
+
+def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
+    """L1 between D's features of real and fake, logits excluded; sum over layers, mean over scales (pix2pixHD)."""
+    per_scale = [
+        sum(F.l1_loss(f, r.detach()) for r, f in zip(rs[:-1], fs[:-1], strict=True))
+        for rs, fs in zip(real, fake, strict=True)
+    ]
+    return sum(per_scale) / len(per_scale)
+
+
+class Perceptual(nn.Module):
+    """Weighted L1 between features of a frozen network (SMIS 3.5; VGG19 relu1_1 .. relu5_1 in the paper)."""
+
+    def __init__(self, features: Callable[[Tensor], list[Tensor]], weights: tuple[float, ...]):
+        super().__init__()
+        self.features, self.weights = features, weights
+
+    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
+        """fake, real (N,3,H,W) in [-1,1]."""
+        with torch.no_grad():
+            targets = self.features(real)
+        pairs = zip(self.weights, self.features(fake), targets, strict=True)
+        return sum(w * F.l1_loss(f, t) for w, f, t in pairs)
+
+
+VGG19 = backbones.Official(
+    "vgg19-dcbb9e9d.pth", "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", "the perceptual loss of SMIS 3.5"
+)
+
+
+def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
+    """The perceptual loss of a name: "vgg19" (local weights), "embedded" (shipped) or "none".
+
+    Raises SmisError for an unknown name, and for VGG19 weights that are not there, with the command that fetches them.
+    """
+    match backbone:
+        case "none":
+            return None
+        case "embedded":
+            return Perceptual(backbones.load("perceptual", device).features, (0.25, 0.25, 0.5, 1.0))
+        case "vgg19":
+            net = torchvision.models.vgg19()
+            net.load_state_dict(VGG19.read(VGG19.find()))
+            net = net.features.to(device).eval().requires_grad_(False)
+            return Perceptual(lambda x: _vgg_features(net, x), (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0))
+    raise did_you_mean("perceptual backbone", backbone, ("vgg19", "embedded", "none"))
+
+
+def _vgg_features(net: nn.Sequential, x: Tensor) -> list[Tensor]:
+    """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 of images in [-1,1], normalised as ImageNet was."""
+    mean, std = (x.new_tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    x, features = ((x + 1) / 2 - mean) / std, []
+    for i, layer in enumerate(net[:30]):
+        x = layer(x)
+        if i in (1, 6, 11, 20, 29):
+            features.append(x)
+    return features
+
+
+@dataclass(frozen=True)
+class VaeGan:
+    """The loss weights of SMIS 3.5: hinge GAN + lambda1 feature matching + lambda2 perceptual + lambda3 KL."""
+
+    feature: float = 10.0
+    perceptual: float = 10.0
+    kl: float = 0.05  # per nat of one image's code
+    backbone: str = "vgg19"  # of the perceptual loss: "vgg19", "embedded" or "none"
+
+
+class VaeGanObjective:
+    """GAN + feature matching + perceptual + KL on (G, E, D): GroupDNet, its relatives and VSPADE."""
+
+    def __init__(self, weights: VaeGan, perceptual: Perceptual | None):
+        self.weights, self.perceptual = weights, perceptual
+
+    def generator(self, networks: nn.Module, batch: dict, rng: torch.Generator) -> tuple[Terms, Tensor]:
+        """Encode, reparameterise, reconstruct (SMIS 3.3); the terms of G and E, and the fake (N,3,H,W)."""
+        image, labels, w = batch["image"], batch["labels"], self.weights
+        mu, logvar = networks.E(image, labels)
+        eps = torch.randn(mu.shape, generator=rng).to(mu)
+        fake = networks.G(labels, mu + eps * (0.5 * logvar).exp())
+        both = networks.D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, image])], dim=1))
+        on_fake, on_real = [[[f.chunk(2)[k] for f in scale] for scale in both] for k in (0, 1)]
+        terms = {
+            "gan": sum(hinge_g(scale[-1]) for scale in on_fake) / len(on_fake),
+            "feature": w.feature * feature_matching(on_real, on_fake),
+            "kl": w.kl * kl(mu, logvar),
+        }
+        if self.perceptual is not None:
+            terms["perceptual"] = w.perceptual * self.perceptual(fake, image)
+        return terms, fake
+
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+        """`fake` carries no gradient; real and fake go through D together, as one batch."""
+        labels = batch["labels"]
+        both = networks.D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, batch["image"]])], dim=1))
+        logits = [scale[-1].chunk(2) for scale in both]
+        return {"hinge": sum(hinge_d(real, fake) for fake, real in logits) / len(logits)}

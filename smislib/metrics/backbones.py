@@ -1,0 +1,179 @@
+"""The networks that metrics look through: official ones found on this machine, and three small ones shipped with the library.
+
+    perceptual  FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
+    metric      FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
+    segmenter   Segmenter, mIoU[embedded], Acc[embedded]
+
+The first two have one architecture and differ in seed and in the images they saw, so that a loss never optimises the
+network that judges it. None has a norm layer: what they compute for an image depends on that image alone. Their training
+is `train_features` and `train_segmenter`, run by notebook 90, which also wrote the files in `smislib/assets`.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .. import paths
+from ..errors import SmisError, did_you_mean
+
+NAMES = ("perceptual", "metric", "segmenter")
+
+
+class FeatureNet(nn.Module):
+    """A small feature pyramid: two 3x3 convs per stage, average pooling between, so that no stride aliases.
+
+    Any image of at least 32x32. The default has 55 thousand parameters and a receptive field of 66 pixels.
+    """
+
+    def __init__(self, channels: tuple[int, ...] = (12, 24, 32, 48)):
+        super().__init__()
+        self.channels = tuple(channels)
+        self.stages = nn.ModuleList()
+        for i, c in enumerate(channels):
+            layers = [nn.Conv2d(channels[i - 1] if i else 3, c, 3, padding=1), nn.ReLU()]
+            if i:  # one conv is enough at full resolution, where it costs most
+                layers += [nn.Conv2d(c, c, 3, padding=1), nn.ReLU()]
+            self.stages.append(nn.Sequential(*layers))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """x (N,3,H,W) in [-1,1] -> one map per stage, (N,channels[i],H/2^i,W/2^i)."""
+        maps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(F.avg_pool2d(x, 2) if i else x)
+            maps.append(x)
+        return maps
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """x (N,3,H,W) in [-1,1] -> spatial means of all stages (N,116): few enough for FID with a few hundred images."""
+        return torch.cat([f.mean((2, 3)) for f in self.features(x)], 1)
+
+
+class Segmenter(nn.Module):
+    """A three-level U-Net without norm layers: x (N,3,H,W) in [-1,1] -> logits (N,C,H,W). H and W multiples of 4."""
+
+    def __init__(self, C: int, channels: tuple[int, ...] = (16, 32, 64)):
+        super().__init__()
+        self.C, self.channels = C, tuple(channels)
+
+        def block(c_in: int, c: int) -> nn.Sequential:
+            return nn.Sequential(nn.Conv2d(c_in, c, 3, padding=1), nn.ReLU(), nn.Conv2d(c, c, 3, padding=1), nn.ReLU())
+
+        self.down = nn.ModuleList(block(channels[i - 1] if i else 3, c) for i, c in enumerate(channels))
+        self.up = nn.ModuleList(block(channels[i + 1] + c, c) for i, c in enumerate(channels[:-1]))
+        self.out = nn.Conv2d(channels[0], C, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = 2 ** (len(self.channels) - 1)
+        if x.shape[-2] % step or x.shape[-1] % step:
+            raise SmisError(f"the segmenter takes sizes that are multiples of {step}, found {tuple(x.shape[-2:])}.")
+        skips = []
+        for i, block in enumerate(self.down):
+            x = block(F.avg_pool2d(x, 2) if i else x)
+            skips.append(x)
+        for i in reversed(range(len(self.up))):
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = self.up[i](torch.cat([x, skips[i]], 1))
+        return self.out(x)
+
+
+ARCHITECTURES = {"FeatureNet": FeatureNet, "Segmenter": Segmenter}
+
+
+def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
+    """Write `net` as float16 safetensors that say what they are: architecture, how it was trained, held-out scores."""
+    arguments = {"channels": net.channels} | ({"C": net.C} if isinstance(net, Segmenter) else {})
+    described = {"architecture": type(net).__name__, "arguments": arguments, "training": training, "scores": scores}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(state, partial, {k: json.dumps(v) for k, v in described.items()})
+    partial.chmod(0o644)  # safetensors writes files that only their owner may read
+    os.replace(partial, path)
+    return path
+
+
+def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
+    """A shipped network, frozen, in eval mode, float32. It carries `metadata` (training, scores) and `weight_hash`."""
+    if name not in NAMES:
+        raise did_you_mean("embedded network", name, NAMES)
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        raise SmisError(f"{path} is missing: reinstall smislib, or make it again with notebook 90 (`save = True`).")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {k: json.loads(v) for k, v in file.metadata().items()}
+            state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise SmisError(f"{path} cannot be read ({error}): reinstall smislib.") from error
+    net = ARCHITECTURES[metadata["architecture"]](**metadata["arguments"])
+    net.load_state_dict(state)
+    net.metadata, net.weight_hash = metadata, file_hash(path)
+    return net.to(device).eval().requires_grad_(False)
+
+
+class EmbeddedFeatures:
+    """The features of `FID[embedded]`: images (N,3,H,W) in [-1,1] -> (N,116), at the images' own size."""
+
+    suffix = "[embedded]"
+
+    def __init__(self, device: str | torch.device = "cpu"):
+        self.net, self.device = load("metric", device), device
+        self.protocol = {
+            "backbone": "embedded/metric, spatial means of all stages",
+            "weights": self.net.weight_hash,
+            "image range": "[-1,1]",
+            "resize": "none",
+        }
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.net.pooled(images.to(self.device))
+
+
+@dataclass(frozen=True)
+class Official:
+    """Weights that the papers' protocol needs and that this library does not ship."""
+
+    file: str
+    url: str
+    purpose: str
+
+    def places(self) -> list[Path]:
+        """Where they are looked for: `SMIS_WEIGHTS`, then torch's hub cache."""
+        return [d / self.file for d in (paths.weights(), Path(torch.hub.get_dir()) / "checkpoints") if d is not None]
+
+    def advice(self) -> str:
+        target = self.places()[0]
+        return f"Fetch it with:\n  mkdir -p {target.parent} && curl -L -o {target} {self.url}"
+
+    def find(self) -> Path:
+        """The local file. Raises SmisError with the exact command that fetches it; nothing is downloaded silently."""
+        for path in self.places():
+            if path.is_file():
+                return path
+        looked = " or ".join(str(p.parent) for p in self.places())
+        raise SmisError(f"{self.purpose} needs {self.file}, which is not in {looked}. {self.advice()}")
+
+    def read(self, path: Path) -> dict[str, Tensor]:
+        """Its state dict; only tensors are unpickled."""
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            raise SmisError(
+                f"{path} is truncated or not a state dict ({type(error).__name__}). {self.advice()}"
+            ) from error
+
+
+def file_hash(path: Path) -> str:
+    """Sixteen hex digits of the file's SHA-256. Official files carry the first eight in their name."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

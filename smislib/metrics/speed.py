@@ -1,0 +1,38 @@
+"""Parameters and speed, the last columns of SMIS Table 1."""
+
+import platform
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
+
+from . import Measurement
+
+
+def parameters(*networks: nn.Module) -> Measurement:
+    """`Params`: trainable parameters. The papers' column counts generator + encoder, so pass these two."""
+    count = sum(p.numel() for net in networks for p in net.parameters() if p.requires_grad)
+    return Measurement("Params", float(count), {"counted": " + ".join(type(net).__name__ for net in networks)})
+
+
+def fps(generate: Callable[[], object], device: str | torch.device = "cpu", seconds: float = 1.0) -> Measurement:
+    """`FPS` of `generate`, which makes one image: median of repeats that fill `seconds`, after a warm-up.
+
+    torch's benchmark timer waits for the GPU and keeps the number of CPU threads as it is now.
+    """
+    with torch.no_grad():
+        generate()  # the first call allocates and chooses kernels
+        timer = Timer("generate()", globals={"generate": generate}, num_threads=torch.get_num_threads())
+        times = timer.adaptive_autorange(threshold=0.1, min_run_time=seconds, max_run_time=4 * seconds)
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    protocol = {
+        "batch": 1,
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+        "statistic": "median",
+    }
+    return Measurement(
+        "FPS", 1 / times.median, {**protocol, "repeats": len(times.times)}, spread=times.iqr / times.median**2
+    )

@@ -1,0 +1,220 @@
+"""The run store: one folder per experiment, named by its hash. Finished work is never redone, half-finished work resumes.
+
+    runs/mannequins-groupdnet-demo-s0-1a2b3c4d/
+        config.json           the experiment
+        log.jsonl             one line per logged step: it can be plotted while it grows
+        samples/step_*.png    samples on the way
+        checkpoint.pt         everything a resume needs; gone once the run is finished
+        weights.safetensors   written last: its presence means finished. Self-describing
+        records/*.json        measurements (see results.py)
+
+A run's randomness is a function of (seed, step), so a checkpoint holds no generator states. Every file is written
+beside its final name and moved there, so that a crash leaves the old file or the new one, never half of one.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from . import config, paths
+from .config import Experiment
+from .errors import SmisError, did_you_mean
+from .models import MODELS
+
+FORMAT = "smislib-1"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment and its folder."""
+
+    experiment: Experiment
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def records(self) -> Path:
+        return self.folder / "records"
+
+    @property
+    def finished(self) -> bool:
+        return self.weights.exists()
+
+    def history(self) -> list[dict]:
+        """The log so far; a line that a crash cut short is not part of it."""
+        entries = []
+        for line in self.log.read_text().splitlines() if self.log.exists() else []:
+            with contextlib.suppress(json.JSONDecodeError):
+                entries.append(json.loads(line))
+        return entries
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time works on a run; the others wait. A killed process frees its lock."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{self.experiment.name}: another process works on this run; waiting for it.", file=sys.stderr)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def save_checkpoint(self, state: dict) -> None:
+        write_atomic(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
+
+    def load_checkpoint(self) -> dict | None:
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return None
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise SmisError(
+                f"checkpoint {path} cannot be read ({_first_line(error)}): it is truncated or damaged. "
+                "Delete it to train this run from its start."
+            ) from error
+
+    def finish(self, networks: nn.Module) -> None:
+        """Write the weights and drop the checkpoint."""
+        save(self.weights, networks, self.experiment)
+        (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def open_run(experiment: Experiment) -> Run:
+    """The run of an experiment; makes its folder if there is none."""
+    run = Run(experiment, paths.runs() / experiment.name)
+    try:
+        (run.folder / "samples").mkdir(parents=True, exist_ok=True)
+        run.records.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SmisError(f"cannot make the run folder {run.folder}: {error.strerror}. Set SMIS_HOME to a writable folder.") from error
+    if not (run.folder / "config.json").exists():
+        text = json.dumps(config.to_dict(experiment), indent=1)
+        write_atomic(run.folder / "config.json", lambda path: path.write_text(text))
+    return run
+
+
+def list_runs() -> list[Run]:
+    """Every run of the store, by name."""
+    folders = sorted(path.parent for path in paths.runs().glob("*/config.json"))
+    return [Run(_experiment(json.loads((folder / "config.json").read_text())), folder) for folder in folders]
+
+
+def find(name: str) -> Run:
+    """The run whose name or unique beginning is `name`."""
+    everything = {run.experiment.name: run for run in list_runs()}
+    matches = [run for key, run in everything.items() if key.startswith(name) or key.endswith(name)]
+    if name in everything or len(matches) == 1:
+        return everything.get(name) or matches[0]
+    if matches:
+        raise SmisError(f"{name!r} fits {len(matches)} runs: {', '.join(m.experiment.name for m in matches[:4])}.")
+    if not everything:
+        raise SmisError(f"the run store {paths.runs()} is empty. Train something first: smis train groupdnet --preset smoke.")
+    raise did_you_mean("run", name, everything)
+
+
+def build(experiment: Experiment) -> nn.Module:
+    """The networks of an experiment, initialised from its seed."""
+    if experiment.model not in MODELS:
+        raise did_you_mean("model", experiment.model, MODELS)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        return MODELS[experiment.model].networks(experiment.network)
+
+
+def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
+    """A self-describing safetensors file: `load` needs nothing else."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in networks.state_dict().items()}
+    metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True)}
+    write_atomic(path, lambda temporary: safetensors.torch.save_file(tensors, temporary, metadata))
+
+
+def load(path_or_name: str | Path) -> nn.Module:
+    """The exact networks of a weights file or of a run in the store, in eval mode, without flags.
+
+    `networks.experiment` says what they are.
+    """
+    path = Path(path_or_name)
+    if not path.exists() and path.suffix != ".safetensors":
+        run = find(str(path_or_name))
+        if not run.finished:
+            raise SmisError(f"run {run.experiment.name} is not finished: smis train resumes it.")
+        path = run.weights
+    if not path.exists():
+        raise SmisError(f"there is no weights file {path}. `smis list` shows the runs of the store.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        state = safetensors.torch.load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise SmisError(f"{path} is not a complete safetensors file ({_first_line(error)}); make or fetch it again.") from error
+    if metadata.get("format") != FORMAT:
+        raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
+    experiment = _experiment(json.loads(metadata["experiment"]))
+    networks = build(experiment)
+    networks.load_state_dict(state)
+    networks.experiment = experiment
+    return networks.eval().requires_grad_(False)
+
+
+def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
+    """Run `write(temporary)` and move the result to `path`. A full or read-only disk leaves the old file untouched."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "write" not in str(error):
+            raise
+        raise SmisError(
+            f"cannot write {path}: {_first_line(error)}. Free some space, or set SMIS_HOME to a writable folder, and run again; "
+            "what was finished is kept."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _experiment(body: dict) -> Experiment:
+    name = body.get("model")
+    if name not in MODELS:
+        raise did_you_mean("model", str(name), MODELS)
+    model = MODELS[name]
+    parts = {
+        "network": config.from_dict(model.schedule, body["network"]),
+        "loss": config.from_dict(model.loss, body["loss"]),
+    }
+    return config.from_dict(Experiment, {**body, **parts})
+
+
+def _first_line(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0][:160]

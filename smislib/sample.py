@@ -1,0 +1,89 @@
+"""Codes and images: encode, draw, generate, resample one class, mix, interpolate. Noise always comes in from outside.
+
+Everything here takes the `Networks` of an experiment in eval mode and returns tensors without gradients.
+z is (N, *z_shape) with class c owning the channels `class_slice(networks, c)`.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from .errors import SmisError
+
+
+def generator(*keys: int | str) -> torch.Generator:
+    """A CPU noise source that depends on `keys` alone, e.g. (seed, "eval", step): the same keys, the same noise."""
+    digest = hashlib.sha256(repr(keys).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def class_slice(networks: nn.Module, c: int) -> slice:
+    """The channels of z that class c owns."""
+    s = networks.schedule
+    if not 0 <= c < s.C:
+        raise SmisError(f"class {c} is outside [0, {s.C}).")
+    return slice(c * s.z_channels, (c + 1) * s.z_channels)
+
+
+def draw(networks: nn.Module, n: int, rng: torch.Generator) -> Tensor:
+    """n codes from N(0,1): (n, *z_shape), on the networks' device."""
+    return torch.randn(n, *networks.schedule.z_shape, generator=rng).to(_device(networks))
+
+
+@torch.inference_mode()
+def encode(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
+    """The mean code mu of images (N,3,H,W) in [-1,1] with labels (N,C,H,W): (N, *z_shape)."""
+    if networks.E is None:
+        raise SmisError("this model has no encoder; draw its code instead.")
+    device = _device(networks)
+    return networks.E(image.to(device), labels.to(device))[0]
+
+
+@torch.inference_mode()
+def generate(networks: nn.Module, labels: Tensor, z: Tensor | None, batch: int = 64) -> Tensor:
+    """Images (N,3,H,W) in [-1,1] on the CPU. One label map (1,C,H,W) serves any number of codes."""
+    n = len(labels) if z is None else max(len(labels), len(z))
+    device, images = _device(networks), []
+    for i in range(0, n, batch):
+        k = min(batch, n - i)
+        part = labels.expand(k, -1, -1, -1) if len(labels) == 1 else labels[i : i + k]
+        code = None if z is None else (z.expand(k, -1, -1, -1) if len(z) == 1 else z[i : i + k]).to(device)
+        images.append(networks.G(part.to(device), code).float().cpu())
+    return torch.cat(images)
+
+
+def reconstruct(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
+    """Encode and generate with the same labels."""
+    return generate(networks, labels, encode(networks, image, labels))
+
+
+def resample(networks: nn.Module, z: Tensor, c: int, k: int, rng: torch.Generator) -> Tensor:
+    """k copies of one code z (1, *z_shape) that differ in z_c alone.
+
+    A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4.
+    """
+    if not networks.schedule.controls_classes:
+        return draw(networks, k, rng)
+    codes, own = z.repeat(k, 1, 1, 1), class_slice(networks, c)
+    codes[:, own] = draw(networks, k, rng)[:, own]
+    return codes
+
+
+def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:
+    """`base` with z_c taken from `parts[c]` for every class in it (appearance mixture, SMIS 4.4.3)."""
+    codes = base.clone()
+    for c, source in parts.items():
+        own = class_slice(networks, c)
+        codes[:, own] = source[:, own]
+    return codes
+
+
+def interpolate(networks: nn.Module, a: Tensor, b: Tensor, t: Tensor, classes: list[int] | None = None) -> Tensor:
+    """Codes on the line from a to b (each (1, *z_shape)) at t (k,) in [0,1], for some classes or all: (k, *z_shape)."""
+    line = a + t.to(a).view(-1, 1, 1, 1) * (b - a)
+    return line if classes is None else mix(networks, a.repeat(len(t), 1, 1, 1), {c: line for c in classes})
+
+
+def _device(networks: nn.Module) -> torch.device:
+    return next(networks.parameters()).device
