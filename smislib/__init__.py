@@ -1,3 +1,25 @@
 """smislib: semantically multi-modal image synthesis (GroupDNet) and the papers around it, reproducible."""
 
+from .data import DATA
+from .models import MODELS
+from .presets import batch, build, experiment
+from .runs import load
+from .sample import draw, encode, generate, generator, interpolate, mix, reconstruct, resample
+
 __version__ = "0.1.0"
+__all__ = [
+    "DATA",
+    "MODELS",
+    "batch",
+    "build",
+    "draw",
+    "encode",
+    "experiment",
+    "generate",
+    "generator",
+    "interpolate",
+    "load",
+    "mix",
+    "reconstruct",
+    "resample",
+]

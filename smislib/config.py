@@ -6,11 +6,14 @@ The values behind `smoke`, `demo` and `paper` live in `presets.py`; this file on
 import dataclasses
 import hashlib
 import json
+import math
 import typing
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import SmisError, did_you_mean
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of Lightning Fabric, those that keep float32 weights
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class TrainSpec:
     sample_every: int = 200
     checkpoint_every: int = 200
 
+    def __post_init__(self):
+        _at_least(self, 1, "steps", "batch", "log_every", "sample_every", "checkpoint_every", "threads")
+        for name, top in {"lr_g": math.inf, "lr_d": math.inf, "beta1": 1, "beta2": 1, "ema": 1}.items():
+            if not 0 <= getattr(self, name) < top:
+                raise SmisError(f"TrainSpec.{name} must be in [0, {top}), found {getattr(self, name)}.")
+        if not 0 <= self.constant <= 1:
+            raise SmisError(f"TrainSpec.constant is a share of the steps, in [0, 1]; found {self.constant}.")
+        if self.precision not in PRECISIONS:
+            raise did_you_mean("precision", self.precision, PRECISIONS)
+
 
 @dataclass(frozen=True)
 class EvalSpec:
@@ -56,6 +69,12 @@ class EvalSpec:
     m_pairs: int  # m pairs of codes per label map (SMIS 4.3: 19)
     backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID
     seed: int = 0
+
+    def __post_init__(self):
+        _at_least(self, 2, "n_fid")
+        _at_least(self, 1, "n_maps", "m_pairs")
+        if self.backbone not in ("embedded", "paper"):
+            raise did_you_mean("backbone of the metrics", self.backbone, ("embedded", "paper"))
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,8 @@ def to_dict(spec: Any) -> dict:
 
 def from_dict(cls: type, values: dict) -> Any:
     """The inverse of `to_dict`. A key that `cls` does not have is an error that names the nearest one."""
+    if not isinstance(values, dict):
+        raise SmisError(f"{cls.__name__} is made of named values, found {values!r}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     for key in values:
@@ -117,10 +138,20 @@ def replace(spec: Any, assignments: dict[str, str]) -> Any:
             if not dataclasses.is_dataclass(old):
                 raise SmisError(f"{head} is a single value, it has no {rest!r}.")
             new = replace(old, {rest: text})
+        elif dataclasses.is_dataclass(old):
+            keys = ", ".join(f"{path}.{f.name}" for f in dataclasses.fields(old))
+            raise SmisError(f"{path} is a group of values; change one of {keys}.")
         else:
             new = _convert(typing.get_type_hints(type(spec))[head], _parse(text), path)
         spec = dataclasses.replace(spec, **{head: new})
     return spec
+
+
+def _at_least(spec: Any, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(spec, name)
+        if value is not None and value < least:
+            raise SmisError(f"{type(spec).__name__}.{name} must be at least {least}, found {value}.")
 
 
 def _parse(text: str) -> Any:

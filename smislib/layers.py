@@ -8,7 +8,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.utils.parametrizations import spectral_norm
 
 
@@ -23,27 +22,41 @@ def crop_by_class(image: Tensor, labels: Tensor) -> Tensor:
     The released SMIS encoder does this; the paper does not say so. A class that is absent stays zero.
     """
     N, C, H, W = labels.shape
-    rows, first_row, n_rows = _extent(labels.amax(3), H)  # (N,C,H) row of each output pixel
-    cols, first_col, n_cols = _extent(labels.amax(2), W)
+    rows, cols = _stretched(labels.amax(3)), _stretched(labels.amax(2))  # (N,C,H), (N,C,W): where each pixel comes from
     masked = split_by_class(image, labels).view(N, C, 3, H, W)
     masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, 3, H, W))
     return masked.gather(4, cols[:, :, None, None, :].expand(N, C, 3, H, W)).flatten(1, 2)
 
 
-def _extent(occupied: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(N,C,size) in {0,1} -> for each output position the source position inside the occupied range, its start, its length."""
+def _stretched(occupied: Tensor) -> Tensor:
+    """(N,C,size) in {0,1}: for each output position its source, when the occupied range is stretched over the whole."""
+    size = occupied.shape[2]
     position = torch.arange(size, device=occupied.device)
-    first = torch.where(occupied > 0, position, size).amin(2)
-    last = torch.where(occupied > 0, position, -1).amax(2)
-    length = (last - first + 1).clamp(min=0)
-    source = first.clamp(max=size - 1)[..., None] + position * length[..., None] // size
-    return source.clamp(max=size - 1), first, length
+    first = torch.where(occupied > 0, position, size).amin(2, keepdim=True)  # `size` for a class that is absent
+    last = torch.where(occupied > 0, position, -1).amax(2, keepdim=True)
+    return (first + position * (last - first + 1).clamp(min=0) // size).clamp(max=size - 1)
 
 
 def interleave_edge(labels: Tensor, C: int) -> Tensor:
     """(N,C+1,H,W) -> (N,2C,H,W): every class map followed by the instance edge, so that groups of two hold both."""
     edge = labels[:, C:].expand(-1, C, -1, -1)
     return torch.stack([labels[:, :C], edge], dim=2).flatten(1, 2)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes. Every process's output depends on it, so the gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        x = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(gradient)
+        return gradient
 
 
 class ParamFreeBatchNorm(nn.Module):
@@ -62,14 +75,13 @@ class ParamFreeBatchNorm(nn.Module):
             )
         x32 = x.float()
         n = x32.new_tensor([x.numel() / x.shape[1]])
-        moments = torch.cat([x32.sum((0, 2, 3)), x32.square().sum((0, 2, 3)), n])
-        total, squares, n = all_reduce(moments).split([x.shape[1], x.shape[1], 1])  # gradients flow through all_reduce
-        mean = total / n
-        var = squares / n - mean**2
+        total, n = _SumOverProcesses.apply(torch.cat([x32.sum((0, 2, 3)), n])).split([x.shape[1], 1])
+        centred = x32 - (total / n)[:, None, None]  # in two passes: E[x^2] - E[x]^2 loses a small variance to rounding
+        var = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / n
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
+            self.running_mean.lerp_(total / n, self.momentum)
             self.running_var.lerp_(var * n / (n - 1), self.momentum)
-        return ((x32 - mean[:, None, None]) * (var + self.eps).rsqrt()[:, None, None]).to(x.dtype)
+        return (centred * (var + self.eps).rsqrt()[:, None, None]).to(x.dtype)
 
 
 class GroupNormPerClass(nn.GroupNorm):

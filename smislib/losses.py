@@ -1,6 +1,6 @@
 """Objectives. Every function returns a scalar that is a mean over the batch.
 
-An objective is what the training loop calls: `generator(networks, batch, rng)` gives the weighted terms and the
+An objective is what the training loop calls: `generator(networks, batch, noise)` gives the weighted terms and the
 fake, `discriminator(networks, batch, fake)` the terms of D.
 """
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
-from .errors import did_you_mean
+from .errors import SmisError, did_you_mean
 from .metrics import backbones
+from .sample import Noise
 
 Terms = dict[str, Tensor]  # name -> weighted scalar; the loss is their sum
 
@@ -30,13 +30,14 @@ def hinge_g(fake: Tensor) -> Tensor:
 
 def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp logvar) || N(0,1)) in nats: summed over one image's code, mean over images. SMIS equation 1."""
+    mu, logvar = mu.float(), logvar.float()  # hundreds of terms: too many for half precision
     return -0.5 * (1 + logvar - mu.square() - logvar.exp()).flatten(1).sum(1).mean()
 
 
 def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
     """L1 between D's features of real and fake, logits excluded; sum over layers, mean over scales (pix2pixHD)."""
     per_scale = [
-        sum(F.l1_loss(f, r.detach()) for r, f in zip(rs[:-1], fs[:-1], strict=True))
+        sum(F.l1_loss(f, r) for r, f in zip(rs[:-1], fs[:-1], strict=True))
         for rs, fs in zip(real, fake, strict=True)
     ]
     return sum(per_scale) / len(per_scale)
@@ -62,6 +63,11 @@ VGG19 = backbones.Official(
 )
 
 
+# The image itself is the zeroth feature, as in CRN (Chen and Koltun 2017): D's instance norm is blind to a region's mean
+# colour, and four small conv stages carry less of it than VGG19 does.
+EMBEDDED_WEIGHTS = (1.0, 0.25, 0.25, 0.5, 1.0)
+
+
 def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
     """The perceptual loss of a name: "vgg19" (local weights), "embedded" (shipped) or "none".
 
@@ -71,12 +77,21 @@ def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
         case "none":
             return None
         case "embedded":
-            return Perceptual(backbones.load("perceptual", device).features, (0.25, 0.25, 0.5, 1.0))
+            net = backbones.load("perceptual", device)
+            return Perceptual(lambda x: [x, *net.features(x)], EMBEDDED_WEIGHTS)
         case "vgg19":
-            net = torchvision.models.vgg19()
-            net.load_state_dict(VGG19.read(VGG19.find()))
-            net = net.features.to(device).eval().requires_grad_(False)
-            return Perceptual(lambda x: _vgg_features(net, x), (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0))
+            import torchvision  # seconds to import, and only the paper's loss needs it
+
+            path = VGG19.find()
+            with torch.device("meta"):  # its classifier, 124 of 144 M parameters, is never made
+                layers = torchvision.models.vgg19().features
+            state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
+            try:
+                layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
+            except (KeyError, RuntimeError) as error:
+                raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
+            layers = layers.to(device).eval().requires_grad_(False)
+            return Perceptual(lambda x: _vgg_features(layers, x), (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0))
     raise did_you_mean("perceptual backbone", backbone, ("vgg19", "embedded", "none"))
 
 
@@ -107,14 +122,15 @@ class VaeGanObjective:
     def __init__(self, weights: VaeGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
 
-    def generator(self, networks: nn.Module, batch: dict, rng: torch.Generator) -> tuple[Terms, Tensor]:
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Terms, Tensor]:
         """Encode, reparameterise, reconstruct (SMIS 3.3); the terms of G and E, and the fake (N,3,H,W)."""
         image, labels, w = batch["image"], batch["labels"], self.weights
         mu, logvar = networks.E(image, labels)
-        eps = torch.randn(mu.shape, generator=rng).to(mu)
+        eps = noise.normal(mu.shape).to(mu)
         fake = networks.G(labels, mu + eps * (0.5 * logvar).exp())
-        both = networks.D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, image])], dim=1))
-        on_fake, on_real = [[[f.chunk(2)[k] for f in scale] for scale in both] for k in (0, 1)]
+        on_fake = networks.D(torch.cat([labels, fake], dim=1))
+        with torch.no_grad():
+            on_real = networks.D(torch.cat([labels, image], dim=1))
         terms = {
             "gan": sum(hinge_g(scale[-1]) for scale in on_fake) / len(on_fake),
             "feature": w.feature * feature_matching(on_real, on_fake),

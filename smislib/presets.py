@@ -5,10 +5,13 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
-from . import config, data
+from torch import nn
+
+from . import config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
@@ -39,7 +42,7 @@ DATA_SPECS = {
 TRAIN = {
     "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, threads=1,
                        log_every=1, sample_every=3, checkpoint_every=2),
-    "demo": TrainSpec(steps=1200, batch=8, lr_g=1e-3, lr_d=2e-3, beta2=0.99, ema=0.995, reuse_fake=True, threads=1,
+    "demo": TrainSpec(steps=1200, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, threads=1,
                       log_every=10, sample_every=100, checkpoint_every=100),
     # 29,000 images, batch 32: 907 steps an epoch, 60 epochs at a constant rate and 40 of decay
     "paper": TrainSpec(steps=90_700, batch=32, log_every=50, sample_every=2000, checkpoint_every=2000),
@@ -47,7 +50,7 @@ TRAIN = {
 
 LOSS = {
     "smoke": VaeGan(feature=2.0, perceptual=2.0, kl=0.02, backbone="embedded"),
-    "demo": VaeGan(feature=10.0, perceptual=10.0, kl=0.02, backbone="embedded"),
+    "demo": VaeGan(feature=2.0, perceptual=10.0, kl=0.004, backbone="embedded"),
     # The released code sums the KL over the 8 images of each of 4 GPUs and means every other term: 0.05 x 8.
     "paper": VaeGan(feature=10.0, perceptual=10.0, kl=0.4, backbone="vgg19"),
 }
@@ -65,11 +68,13 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
         encoder, d_channels, d_layers = [256 * m for m in (1, 2, 4, 8, 8, 8)], 64, 4
     elif preset == "demo":
-        nf, multipliers, hidden = 16, (8, 8, 4, 2, 1), 16
+        nf, multipliers, hidden = 16, (8, 8, 4, 1, 1), 16
         encoder, d_channels, d_layers = [32, 64, 64, 128], 24, 3
     else:
         nf, multipliers, hidden = 8, (4, 4, 2, 1), 8
         encoder, d_channels, d_layers = [16, 32, 32], 8, 3
+    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
+        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
     unit = nf * C // 8  # widths above are for eight classes
     blocks = len(multipliers)
     plain, every, falling = (1,) * blocks, (C,) * blocks, falling_groups(C, blocks)
@@ -89,8 +94,10 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         encoder_groups=1 if whole else C,
         class_view="whole" if whole else ("crop" if preset == "paper" else "mask"),
         code="map" if preset == "paper" else "vector",
+        encoder_norm="instance" if preset == "paper" else "none",
+        init_gain=0.02 if preset == "paper" else 1.0,
         mask_features=model == "mulnet",
-        fusion=2 if fuses else 0,
+        fusion=1 if fuses else 0,
         fusion_channels=unit if fuses else 0,
         d_channels=d_channels,
         d_layers=d_layers,
@@ -102,9 +109,12 @@ def falling_groups(C: int, blocks: int) -> tuple[int, ...]:
 
     For C = 8 and seven blocks: 8, 8, 4, 4, 2, 2, 1, the DeepFashion schedule.
     """
-    divisors = sorted((d for d in range(1, C + 1) if C % d == 0), reverse=True)
-    later = blocks - 2
-    return (C, C) + tuple(divisors[min(len(divisors) - 1, 1 + i * (len(divisors) - 1) // later)] for i in range(later))
+    if blocks < 3:
+        raise SmisError(f"decreasing groups need at least 3 blocks, found {blocks}: C, C, and 1 at the last.")
+    divisors = [d for d in range(C, 0, -1) if C % d == 0]
+    last, later = len(divisors) - 1, blocks - 2
+    stride = max(0, last - 1) / max(1, later - 1)  # evenly from the second divisor to the last, which is 1
+    return (C, C, *(divisors[last - math.ceil((later - 1 - i) * stride)] for i in range(later)))
 
 
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
@@ -132,6 +142,9 @@ def experiment(
         raise did_you_mean("model", model, MODELS)
     spec = data_spec(data_name, preset, root)
     overrides = dict(assignments or {})
+    for key in ("model", "preset", "seed"):  # they choose the values below: assigned afterwards, they would mislabel them
+        if key in overrides:
+            raise SmisError(f"{key} cannot be assigned, it is an argument: smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
     base = Experiment(
@@ -147,8 +160,16 @@ def experiment(
     return config.replace(base, overrides)
 
 
-def build(model: str, data_name: str = "mannequins", preset: str = "demo", **kwargs: Any):
-    """The untrained networks of an experiment."""
-    from .runs import build as build_networks
+def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:
+    """The untrained networks of an experiment; `arguments` as of `experiment`."""
+    return runs.build(experiment(model, data_name, preset, **arguments))
 
-    return build_networks(experiment(model, data_name, preset, **kwargs))
+
+def batch(networks: nn.Module, split: str = "test", n: int = 8, first: int = 0) -> dict:
+    """n images of the data set that loaded networks were trained on, with their one-hot `labels`, on the CPU."""
+    spec = networks.experiment.data
+    images = data.open_split(spec, split)
+    if not 0 <= first < first + n <= len(images):
+        raise SmisError(f"images {first} to {first + n - 1} asked for, the {split} split of {spec.name} has {len(images)}.")
+    found = data.collate([images[i] for i in range(first, first + n)])
+    return found | {"labels": data.one_hot(found["label_map"], data.classes(spec), found["name"])}

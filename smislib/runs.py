@@ -67,6 +67,11 @@ class Run:
                 entries.append(json.loads(line))
         return entries
 
+    def shares(self) -> dict[str, float]:
+        """The parts of its training time that went into data, G and D."""
+        spent = {part: sum(e.get(f"seconds_{part}", 0.0) for e in self.history()) for part in ("data", "g", "d")}
+        return {part: seconds / max(sum(spent.values()), 1e-9) for part, seconds in spent.items()}
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """One process at a time works on a run; the others wait. A killed process frees its lock."""
@@ -76,7 +81,12 @@ class Run:
         except Timeout:
             print(f"{self.experiment.name}: another process works on this run; waiting for it.", file=sys.stderr)
             lock.acquire()
+        except OSError as error:
+            raise _cannot_write(lock.lock_file, error) from error
         try:
+            for name in ("checkpoint.pt", "weights.safetensors", "log.jsonl"):
+                for left in self.folder.glob(f".{name}.*"):  # by a process that was killed while it wrote
+                    left.unlink()
             yield
         finally:
             lock.release()
@@ -109,7 +119,7 @@ def open_run(experiment: Experiment) -> Run:
         (run.folder / "samples").mkdir(parents=True, exist_ok=True)
         run.records.mkdir(exist_ok=True)
     except OSError as error:
-        raise SmisError(f"cannot make the run folder {run.folder}: {error.strerror}. Set SMIS_HOME to a writable folder.") from error
+        raise _cannot_write(run.folder, error) from error
     if not (run.folder / "config.json").exists():
         text = json.dumps(config.to_dict(experiment), indent=1)
         write_atomic(run.folder / "config.json", lambda path: path.write_text(text))
@@ -119,7 +129,7 @@ def open_run(experiment: Experiment) -> Run:
 def list_runs() -> list[Run]:
     """Every run of the store, by name."""
     folders = sorted(path.parent for path in paths.runs().glob("*/config.json"))
-    return [Run(_experiment(json.loads((folder / "config.json").read_text())), folder) for folder in folders]
+    return [Run(_read_experiment(folder / "config.json"), folder) for folder in folders]
 
 
 def find(name: str) -> Run:
@@ -152,11 +162,12 @@ def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
 
 
 def load(path_or_name: str | Path) -> nn.Module:
-    """The exact networks of a weights file or of a run in the store, in eval mode, without flags.
+    """The exact networks of a weights file, a run's folder or a run's name, in eval mode, without flags.
 
     `networks.experiment` says what they are.
     """
     path = Path(path_or_name)
+    path = path / "weights.safetensors" if path.is_dir() else path
     if not path.exists() and path.suffix != ".safetensors":
         run = find(str(path_or_name))
         if not run.finished:
@@ -174,34 +185,61 @@ def load(path_or_name: str | Path) -> nn.Module:
         raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
     experiment = _experiment(json.loads(metadata["experiment"]))
     networks = build(experiment)
-    networks.load_state_dict(state)
+    try:
+        networks.load_state_dict(state)
+    except RuntimeError as error:
+        raise SmisError(f"{path} does not fit the networks that it describes: {_first_line(error)}") from error
     networks.experiment = experiment
     return networks.eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """What the disk refuses becomes a SmisError that names `path`."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise _cannot_write(path, error) from error
+    except RuntimeError as error:  # torch.save's, on a full disk
+        if "PytorchStreamWriter" not in str(error) and "unexpected pos" not in str(error):
+            raise
+        raise _cannot_write(path, error) from error
 
 
 def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
     """Run `write(temporary)` and move the result to `path`. A full or read-only disk leaves the old file untouched."""
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, RuntimeError) and "write" not in str(error):
-            raise
-        raise SmisError(
-            f"cannot write {path}: {_first_line(error)}. Free some space, or set SMIS_HOME to a writable folder, and run again; "
-            "what was finished is kept."
-        ) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+            os.close(handle)
+            temporary = Path(name)
+            write(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path | str, error: Exception) -> SmisError:
+    return SmisError(
+        f"cannot write {path}: {_first_line(error)}. Free some space, or set SMIS_HOME to a writable folder, and run again; "
+        "what was finished is kept."
+    )
+
+
+def _read_experiment(path: Path) -> Experiment:
+    try:
+        return _experiment(json.loads(path.read_text()))
+    except (json.JSONDecodeError, AttributeError, KeyError, SmisError) as error:
+        raise SmisError(
+            f"{path} is not an experiment of this version ({_first_line(error)}). Move {path.parent} out of the run store, "
+            "or use the version that made it."
+        ) from error
 
 
 def _experiment(body: dict) -> Experiment:

@@ -18,6 +18,20 @@ def generator(*keys: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
+class Noise:
+    """The noise of one step: standard normal, drawn for the global batch, of which each device takes its rows.
+
+    So the numbers do not depend on how many devices there are. `rank` takes rows rank, rank + world, ...
+    """
+
+    def __init__(self, rng: torch.Generator, rank: int = 0, world: int = 1):
+        self.rng, self.rank, self.world = rng, rank, world
+
+    def normal(self, shape: torch.Size | tuple[int, ...]) -> Tensor:
+        """This device's part of the next draw, on the CPU; `shape` is that of its part."""
+        return torch.randn(shape[0] * self.world, *shape[1:], generator=self.rng)[self.rank :: self.world]
+
+
 def class_slice(networks: nn.Module, c: int) -> slice:
     """The channels of z that class c owns."""
     s = networks.schedule
@@ -68,6 +82,12 @@ def resample(networks: nn.Module, z: Tensor, c: int, k: int, rng: torch.Generato
     codes, own = z.repeat(k, 1, 1, 1), class_slice(networks, c)
     codes[:, own] = draw(networks, k, rng)[:, own]
     return codes
+
+
+def vary(networks: nn.Module, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
+    """k images (k,3,H,W) of one label map (1,C,H,W) whose codes differ only in z_c (c None: in everything)."""
+    z = draw(networks, 1 if c is not None else k, rng)
+    return generate(networks, labels, z if c is None else resample(networks, z, c, k, rng))
 
 
 def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:

@@ -3,8 +3,10 @@
 Batches and noise are functions of (seed, step), so a resumed run equals a straight one bit for bit.
 """
 
+import contextlib
 import copy
 import ctypes
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from . import data, runs, viz
@@ -22,7 +25,7 @@ from .errors import SmisError
 from .losses import Terms, perceptual_loss
 from .models import MODELS
 from .runs import Run
-from .sample import draw, generate, generator, reconstruct
+from .sample import Noise, draw, generate, generator, reconstruct
 
 
 def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1, progress: bool = True) -> Run:
@@ -34,21 +37,28 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
     run = runs.open_run(experiment)
     if run.finished:
         return run
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy="ddp" if devices * nodes > 1 else "auto",
-        precision=experiment.train.precision,
-    )
+    fabric = _fabric(experiment, accelerator, devices, nodes)
     fabric.launch()
-    if fabric.global_rank:  # rank 0 holds the lock and does all the writing
-        _train(fabric, run, progress=False)
-        return run
-    with run.lock():
-        if not run.finished:
-            _train(fabric, run, progress)
+    with run.lock() if fabric.is_global_zero else contextlib.nullcontext():  # rank 0 does all the writing
+        if not fabric.broadcast(run.finished):  # the others wait here until rank 0 has the lock
+            _train(fabric, run, progress and fabric.is_global_zero)
     return run
+
+
+def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
+    if devices < 1 or nodes < 1 or experiment.train.batch % (devices * nodes):
+        raise SmisError(
+            f"train.batch={experiment.train.batch} is the batch over all devices and must divide evenly among them; "
+            f"found {devices} device(s) on each of {nodes} node(s)."
+        )
+    asked = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes, "precision": experiment.train.precision}
+    if asked["precision"] == "16-mixed" and accelerator == "cpu":
+        raise SmisError("precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed.")
+    try:
+        return Fabric(strategy="ddp" if devices * nodes > 1 else "auto", **asked)
+    except Exception as error:  # Lightning raises many types for what this machine lacks
+        wishes = ", ".join(f"{key}={value}" for key, value in asked.items())
+        raise SmisError(f"this machine cannot train with {wishes}: {str(error).splitlines()[0]}") from error
 
 
 def _train(fabric: Fabric, run: Run, progress: bool) -> None:
@@ -68,12 +78,13 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
     }
     averaged = copy.deepcopy(networks).requires_grad_(False) if spec.ema else None
 
-    start, seconds = _resume(run, networks, averaged, optimizers)
-    sampler = StepSampler(len(train_set), spec.batch, experiment.seed, range(start, spec.steps), fabric.global_rank, fabric.world_size)
+    start, seconds = _resume(run, fabric, networks, averaged, optimizers)
+    share = (fabric.global_rank, fabric.world_size)
+    sampler = StepSampler(len(train_set), spec.batch, experiment.seed, range(start, spec.steps), *share)
     batches = loader(train_set, sampler, workers=0 if on_cpu else 8, pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
-    first_bad = torch.full((), -1, device=fabric.device)  # checked when the log is written: no sync in between
+    first_bad = torch.full((), spec.steps, device=fabric.device)  # looked at when something is written: no sync in between
     classes = data.classes(experiment.data)
     clock = time.perf_counter()
     spent = dict.fromkeys(("data", "g", "d"), 0.0)  # host seconds: on a GPU the queueing, not the work
@@ -89,11 +100,11 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * _lr_factor(step, spec.steps, spec.constant)
-        rng = generator(experiment.seed, "train", step, fabric.global_rank)
+        noise = Noise(generator(experiment.seed, "train", step), *share)
 
         networks.D.requires_grad_(False)
         with fabric.autocast():
-            g_terms, fake = objective.generator(networks, batch, rng)
+            g_terms, fake = objective.generator(networks, batch, noise)
         _update(fabric, optimizers["g"], players["g"], g_terms)
         networks.D.requires_grad_(True)
         if averaged:
@@ -103,28 +114,35 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
         with fabric.autocast():
             if not spec.reuse_fake:
                 with torch.no_grad():
-                    fake = objective.generator(networks, batch, rng)[1]
+                    fake = objective.generator(networks, batch, noise)[1]
             d_terms = objective.discriminator(networks, batch, fake.detach())
         _update(fabric, optimizers["d"], players["d"], d_terms)
         lap("d")
 
         terms = {f"g_{k}": v.detach() for k, v in g_terms.items()} | {f"d_{k}": v.detach() for k, v in d_terms.items()}
-        finite = torch.isfinite(sum(terms.values()))
-        first_bad = torch.where((first_bad < 0) & ~finite, step, first_bad)
+        first_bad = torch.where(torch.isfinite(sum(terms.values())), first_bad, first_bad.clamp(max=step))
 
         done = step + 1
         bar.update()
-        if done % spec.log_every == 0 or done == spec.steps:
-            if int(first_bad) >= 0:
-                _stop_on_non_finite(fabric, run, train_set, sampler, int(first_bad), terms)
+        logs, keeps = (done % every == 0 or done == spec.steps for every in (spec.log_every, spec.checkpoint_every))
+        if logs or keeps:
+            bad = int(fabric.all_reduce(first_bad, reduce_op="min"))
+            if keeps and not all(p.isfinite().all() for p in networks.parameters()):
+                bad = min(bad, step)  # finite losses, but their gradients were not
+            if bad < spec.steps:
+                _stop_on_non_finite(fabric, run, train_set, bad, terms)
+        if logs:
             seconds += sum(spent.values())
+            means = fabric.all_reduce(torch.stack([v.float() for v in terms.values()]), reduce_op="mean").tolist()
+            terms = dict(zip(terms, means, strict=True))
             log.write(step=done, seconds=round(seconds, 3), lr=optimizers["g"].param_groups[0]["lr"], spent=spent, terms=terms)
             spent = dict.fromkeys(spent, 0.0)
-            bar.set_postfix({k: f"{float(v):.2f}" for k, v in terms.items()}, refresh=False)
+            bar.set_postfix({k: f"{v:.2f}" for k, v in terms.items()}, refresh=False)
         if fabric.is_global_zero and (done % spec.sample_every == 0 or done == spec.steps):
             _save_samples(run, averaged or networks, test_set, classes, done)
         if fabric.is_global_zero and done % spec.checkpoint_every == 0 and done < spec.steps:
             state = {"step": done, "seconds": seconds, "networks": networks.state_dict()}
+            state["precision"] = fabric.strategy.precision.state_dict()  # the loss scale of 16-mixed
             state |= {"averaged": averaged.state_dict()} if averaged else {}
             run.save_checkpoint(state | {key: optimizer.state_dict() for key, optimizer in optimizers.items()})
         clock = time.perf_counter()
@@ -170,7 +188,7 @@ def _average(averaged: nn.Module, networks: nn.Module, decay: float, step: int) 
         old.copy_(new)
 
 
-def _resume(run: Run, networks: nn.Module, averaged: nn.Module | None, optimizers: dict) -> tuple[int, float]:
+def _resume(run: Run, fabric: Fabric, networks: nn.Module, averaged: nn.Module | None, optimizers: dict) -> tuple[int, float]:
     """(first step to do, seconds spent so far)."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
@@ -183,6 +201,7 @@ def _resume(run: Run, networks: nn.Module, averaged: nn.Module | None, optimizer
         averaged.load_state_dict(state["averaged"])
     for key, optimizer in optimizers.items():
         optimizer.load_state_dict(state[key])
+    fabric.strategy.precision.load_state_dict(state["precision"])
     return state["step"], state["seconds"]
 
 
@@ -192,22 +211,26 @@ class _Log:
     def __init__(self, run: Run, start: int, writes: bool):
         self.file = None
         if writes:
-            lines = [runs.json.dumps(entry) + "\n" for entry in run.history() if entry["step"] <= start]
+            lines = [json.dumps(entry) + "\n" for entry in run.history() if entry["step"] <= start]
             runs.write_atomic(run.log, lambda path: path.write_text("".join(lines)))
-            self.file = run.log.open("a", buffering=1)
+            self.path, self.file = run.log, run.log.open("a", buffering=1)
 
-    def write(self, *, step: int, seconds: float, lr: float, spent: dict[str, float], terms: Terms) -> None:
+    def write(self, *, step: int, seconds: float, lr: float, spent: dict[str, float], terms: dict[str, float]) -> None:
         if self.file:
             entry = {"step": step, "seconds": seconds, "lr": lr} | {f"seconds_{k}": round(v, 4) for k, v in spent.items()}
-            self.file.write(runs.json.dumps(entry | {k: round(float(v), 5) for k, v in terms.items()}) + "\n")
+            line = json.dumps(entry | {k: round(v, 5) for k, v in terms.items()}) + "\n"
+            with runs.writing(self.path):
+                self.file.write(line)
 
 
-def _stop_on_non_finite(fabric: Fabric, run: Run, dataset, sampler: StepSampler, step: int, terms: Terms) -> None:
-    batch = data.collate([dataset[i] for i in sampler.indices(step)])
-    path = run.folder / f"nonfinite_step{step}_rank{fabric.global_rank}.pt"
-    runs.write_atomic(path, lambda temporary: torch.save(batch, temporary))
+def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, terms: Terms) -> None:
+    spec, path = run.experiment.train, run.folder / f"nonfinite_step{step}.pt"
+    if fabric.is_global_zero:
+        indices = StepSampler(len(train_set), spec.batch, run.experiment.seed, range(0)).indices(step)  # of all devices
+        batch = data.collate([train_set[i] for i in indices])
+        runs.write_atomic(path, lambda temporary: torch.save(batch, temporary))
     raise SmisError(
-        f"{run.experiment.name}: the loss is not finite since step {step} "
+        f"{run.experiment.name}: the loss or its gradient is not finite since step {step} "
         f"({', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. The last checkpoint is "
         "intact: lower train.lr_g or train.lr_d, use precision 32-true, or look at that batch."
     )

@@ -1,11 +1,46 @@
-"""Figures: one look for all."""
+"""Figures: one look for all. A figure carries its caption (preset, seeds) and is saved as PNG and SVG."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from .data import Classes
+from . import paths, runs
+from .data.spec import Classes
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "axes.axisbelow": True,
+    "axes.prop_cycle": matplotlib.cycler(color=["#3566a8", "#d1603d", "#4c956c", "#8e6bb0", "#c79a2b", "#5b6770"]),
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "smislib",  # the same figure, the same file
+}
+matplotlib.rcParams.update(STYLE)
+
+
+class Cell(Protocol):
+    """A value and its interval, where it has one: a cell of `results`."""
+
+    value: float
+    interval: tuple[float, float] | None
 
 
 def colour(label_map: Tensor, classes: Classes) -> Tensor:
@@ -13,6 +48,13 @@ def colour(label_map: Tensor, classes: Classes) -> Tensor:
     palette = torch.tensor([*classes.palette, (0, 0, 0)], dtype=torch.float32) / 127.5 - 1
     inside = (label_map >= 0) & (label_map < len(classes))
     return palette[label_map.where(inside, torch.tensor(len(classes)))].movedim(-1, 1)
+
+
+def spotlight(label_map: Tensor, classes: Classes, shown: Sequence[int]) -> Tensor:
+    """The label map (N,H,W) in colour where it is one of the classes `shown`, faint elsewhere: (N,3,H,W)."""
+    picture = colour(label_map, classes)
+    lit = torch.isin(label_map, torch.tensor(list(shown)))[:, None]
+    return torch.where(lit, picture, 0.86 + 0.06 * picture.mean(1, keepdim=True))
 
 
 def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
@@ -26,6 +68,114 @@ def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
     return sheet
 
 
+def read_grid(path: Path, size: tuple[int, int], gap: int = 2) -> Tensor:
+    """The images (rows,columns,3,H,W) of a file that `grid` made; `size` is their (H,W)."""
+    sheet = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).float() / 127.5 - 1
+    (H, W), tiles = size, sheet.movedim(-1, 0)
+    return tiles.unfold(1, H, H + gap).unfold(2, W, W + gap).permute(1, 2, 0, 3, 4)
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """(3,H,W) in [-1,1] -> 8-bit RGB."""
-    return Image.fromarray(((image.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(0, -1).cpu().numpy().astype(np.uint8))
+    return Image.fromarray(_to_uint8(image).numpy())
+
+
+def _to_uint8(image: Tensor) -> Tensor:
+    return ((image.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(0, -1).cpu()
+
+
+def image_rows(rows: dict[str, Tensor], columns: Sequence[str] | None = None, size: float = 0.95, title: str = "") -> Figure:
+    """One row of images (N,3,H,W) for each named entry, names at the left, optional column titles; `size` inches a cell."""
+    N = max(len(images) for images in rows.values())
+    H, W = next(iter(rows.values())).shape[-2:]
+    width, height = size * W / max(H, W), size * H / max(H, W)
+    fig, axes = plt.subplots(
+        len(rows), N, figsize=(N * width, len(rows) * height), squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04}
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for row, (name, images) in zip(axes, rows.items(), strict=True):
+        row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, ha="right", va="center")
+        for ax, image in zip(row, images, strict=False):
+            ax.imshow(_to_uint8(image).numpy(), interpolation="nearest" if H < 48 else "antialiased")
+    for ax, text in zip(axes[0], columns or (), strict=False):
+        ax.set_title(text, pad=3)
+    if title:
+        fig.suptitle(title, y=1.0, va="bottom")
+    return fig
+
+
+def curves(history: Sequence[dict], terms: Sequence[str], smooth: int = 5, ax: plt.Axes | None = None) -> plt.Axes:
+    """Terms of a run's log over its steps: faint as logged, strong as the running mean over `smooth` entries."""
+    ax = ax or plt.subplots(figsize=(4.2, 2.4))[1]
+    for term in terms:
+        points = [(entry["step"], entry[term]) for entry in history if term in entry]
+        steps, values = (torch.tensor(v, dtype=torch.float64) for v in zip(*points, strict=True))
+        k = min(smooth, len(values))
+        line = ax.plot(steps[k - 1 :], values.unfold(0, k, 1).mean(1), label=term)[0]
+        ax.plot(steps, values, color=line.get_color(), alpha=0.25, linewidth=0.8)
+    ax.set_xlabel("step")
+    ax.legend(ncols=2, fontsize=8)
+    return ax
+
+
+def heat_rows(
+    rows: dict[str, Tensor], regions: Tensor, columns: Sequence[str], size: float = 0.95, label: str = ""
+) -> Figure:
+    """One row of maps (K,H,W), non-negative, for each named entry; column k outlines regions[k], bool (K,H,W)."""
+    K, (H, W) = len(regions), regions.shape[-2:]
+    top = float(torch.quantile(torch.stack(list(rows.values())), 0.995).clamp(min=1e-6))
+    fig, axes = plt.subplots(
+        len(rows), K, figsize=(K * size * W / max(H, W), len(rows) * size * H / max(H, W)), squeeze=False,
+        gridspec_kw={"wspace": 0.05, "hspace": 0.05},
+    )  # fmt: skip
+    for row, (name, maps) in zip(axes, rows.items(), strict=True):
+        row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, ha="right", va="center")
+        for ax, values, region in zip(row, maps, regions, strict=True):
+            shown = ax.imshow(values, cmap="magma", vmin=0, vmax=top, interpolation="nearest")
+            framed = np.pad(region.numpy().astype(float), 1)  # so that a region at the border is outlined there too
+            ax.contour(np.arange(-1, W + 1), np.arange(-1, H + 1), framed, levels=[0.5], colors="#7fd4ff", linewidths=0.7)
+            ax.set(xlim=(-0.5, W - 0.5), ylim=(H - 0.5, -0.5))
+            ax.set_axis_off()
+    for ax, text in zip(axes[0], columns, strict=True):
+        ax.set_title(text, pad=3)
+    bar = fig.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, aspect=30, label=label)
+    bar.outline.set_visible(False)
+    return fig
+
+
+def dots(points: dict[str, tuple[Cell, Cell]], ax: plt.Axes, ratios: Sequence[float] = ()) -> plt.Axes:
+    """Named points (x, y) with their intervals, and dashed lines along which x / y is constant."""
+    reach = [max(c.interval[1] if c.interval else c.value for c in axis) for axis in zip(*points.values(), strict=True)]
+    ax.set(xlim=(0, 1.18 * reach[0]), ylim=(0, 1.12 * reach[1]))
+    for ratio in ratios:
+        ax.axline((0, 0), slope=1 / ratio, color="0.75", linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
+        x, y = (1.18 * reach[0], 1.18 * reach[0] / ratio)
+        x, y = (x, y) if y <= 1.12 * reach[1] else (1.12 * reach[1] * ratio, 1.12 * reach[1])
+        ax.annotate(f"{ratio:g}", (x, y), (2, 2), textcoords="offset points", color="0.55", fontsize=7.5)
+    for name, (x, y) in points.items():
+        bars = {f"{side}err": _bars(cell) for side, cell in (("x", x), ("y", y))}
+        drawn = ax.errorbar(x.value, y.value, **bars, fmt="o", markersize=4.5, linewidth=1, zorder=3)
+        spot = {"textcoords": "offset points", "color": drawn[0].get_color(), "fontsize": 8}
+        ax.annotate(name, (x.value, y.value), (4, 4), **spot)
+    return ax
+
+
+def _bars(cell: Cell) -> list[list[float]] | None:
+    return [[max(0.0, cell.value - cell.interval[0])], [max(0.0, cell.interval[1] - cell.value)]] if cell.interval else None
+
+
+def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
+    """figures/NAME.png and .svg, the caption below the figure. Returns the file names."""
+    fig.text(0.5, -0.01, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
+    folder, names = paths.figures(preset), [f"{name}.png", f"{name}.svg"]
+    for file in names:
+        runs.write_atomic(
+            folder / file,
+            lambda path: fig.savefig(path, bbox_inches="tight", pad_inches=0.08, metadata=_undated(path.suffix)),
+        )
+    return names
+
+
+def _undated(suffix: str) -> dict:
+    return {"Date": None} if suffix == ".svg" else {"Software": None}

@@ -8,11 +8,10 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import mannequins
+from . import check, folders, mannequins, photos, synthetic
 from .spec import Classes, one_hot
-from .synthetic import Mannequins
 
-__all__ = ["DATA", "Classes", "DataSource", "classes", "collate", "mannequins", "one_hot", "open_split"]
+__all__ = ["DATA", "Classes", "DataSource", "Mirrored", "classes", "collate", "one_hot", "open_split"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,18 @@ class DataSource:
 
 
 DATA: dict[str, DataSource] = {
-    "mannequins": DataSource(classes=lambda spec: mannequins.CLASSES, open=Mannequins),
+    "mannequins": DataSource(
+        classes=lambda spec: mannequins.CLASSES,
+        open=synthetic.Mannequins,
+    ),
+    "photos": DataSource(
+        classes=lambda spec: folders.read_classes(folders.root_of(photos.as_folder(spec))),
+        open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),
+    ),
+    "custom": DataSource(
+        classes=lambda spec: folders.read_classes(folders.root_of(spec)),
+        open=check.open_checked,
+    ),
 }
 
 
@@ -35,7 +45,7 @@ def _source(spec: DataSpec) -> DataSource:
 
 
 def classes(spec: DataSpec) -> Classes:
-    """The label set of a data set."""
+    """The label set of a data set. For a folder it is read from it; `photos` are built first."""
     return _source(spec).classes(spec)
 
 
@@ -43,11 +53,36 @@ def open_split(spec: DataSpec, split: str) -> Dataset:
     """The "train" or "test" part of a data set.
 
     It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str} and, for
-    embedded data, "factors": float32 (C,K). With `spec.flip` index n + i is the mirror image of i.
+    embedded data, "factors": float32 (C,K). With `spec.flip` the training part is twice as long: index n + i is the
+    mirror image of i. The test part is never mirrored.
+
+    Raises SmisError for an unknown data set or split, and for a folder with faults, which it names.
     """
-    if split not in mannequins.SPLITS:
-        raise SmisError(f"split must be one of {', '.join(mannequins.SPLITS)}, found {split!r}.")
-    return _source(spec).open(spec, split)
+    source = _source(spec)
+    if split not in check.SPLITS:
+        raise SmisError(f"split must be one of {', '.join(check.SPLITS)}, found {split!r}.")
+    dataset = source.open(spec, split)
+    return Mirrored(dataset) if spec.flip and split == "train" else dataset
+
+
+class Mirrored(Dataset):
+    """A data set followed by its mirror images: the order of samples stays a function of the index alone."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return 2 * len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        mirrored, i = divmod(index, len(self.dataset))
+        sample = self.dataset[i]
+        if mirrored:
+            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map")}
+            sample = sample | pictures | {"name": f"{sample['name']}-mirrored"}
+        return sample
 
 
 def collate(samples: list[dict]) -> dict:

@@ -70,7 +70,7 @@ def draw(stream: list[int], label: int) -> np.ndarray:
     rng = np.random.default_rng([*stream, FACE if label in SKIN_CLASSES else label])
     kind = 0
     if label == BACKGROUND:
-        lightness, chroma, hue = between(rng, 0.78, 0.95), between(rng, 0.012, 0.06), rng.random()
+        lightness, chroma, hue = between(rng, 0.81, 0.95), between(rng, 0.012, 0.06), rng.random()
         main, second = oklch(lightness, chroma, hue), oklch(lightness - 0.07, chroma * 1.15, hue)
     elif label in SKIN_CLASSES:
         main = _blend(SKIN, rng.random()) * (1, between(rng, 0.97, 1.03), between(rng, 0.95, 1.05))
@@ -84,6 +84,6 @@ def draw(stream: list[int], label: int) -> np.ndarray:
         second = NEUTRALS[0] if rng.random() < 0.6 else NEUTRALS[3]
     else:
         main = _cloth(rng)
-        kind = pick(rng, 0.4, 0.15, 0.15, 0.15, 0.15)
-        second = _contrast(rng, main) if kind else main
+        kind = pick(rng, 0.7, 0.1, 0.1, 0.05, 0.05)  # mostly plain: a code of eight numbers is to hold it all
+        second = (main + _contrast(rng, main)) / 2 if kind else main
     return np.concatenate([main, second, np.eye(len(PATTERNS))[kind]]).clip(0, 1).astype(np.float32)

@@ -1,12 +1,15 @@
 """A small renderer for embedded data: shapes with signed distances, painted back to front on a supersampled canvas.
 
-Lengths are shares of the frame (x to the right, y down, both 0..1), so a picture does not depend on its resolution.
+Lengths are shares of the frame (x to the right, y down, 0..1; x a little less, see STRETCH), so a picture does not
+depend on its resolution.
 Three shapes are enough for a figure: limbs (two bones with a radius along them), columns (a left and a right edge as
 functions of y) and eggs. Each knows its signed distance, its surface normal and coordinates for a pattern.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,9 +40,12 @@ def curve(at: np.ndarray, keys: Sequence[float], values: Sequence[float]) -> np.
     """A smooth curve through (keys, values) with finite-difference tangents (cubic Hermite), constant outside."""
     keys, values = np.asarray(keys, np.float32), np.asarray(values, np.float32)
     at = np.clip(at, keys[0], keys[-1])
-    slope = np.gradient(values, keys).astype(np.float32)
+    steps = np.diff(keys)
+    secant = np.diff(values) / steps
+    inner = (secant[:-1] * steps[1:] + secant[1:] * steps[:-1]) / (steps[1:] + steps[:-1])
+    slope = np.concatenate([secant[:1], inner, secant[-1:]])
     i = np.clip(np.searchsorted(keys, at, side="right") - 1, 0, len(keys) - 2)
-    h = (keys[1:] - keys[:-1])[i]
+    h = steps[i]
     t = (at - keys[i]) / h
     rise = values[i + 1] - values[i]
     return values[i] + t * (h * slope[i] + t * (3 * rise - h * (2 * slope[i] + slope[i + 1])
@@ -86,6 +92,10 @@ class Shape:
     along: np.ndarray
     t: np.ndarray | None = None  # limbs: 0 at the first joint, 1 at the second, 2 at the end
 
+    def cut(self, outside: np.ndarray) -> None:
+        """Keep what is also inside another shape, given by its signed distance (frame units)."""
+        self.distance = np.maximum(self.distance, outside.astype(np.float32))
+
 
 @dataclass
 class Bones:
@@ -104,14 +114,19 @@ class Bones:
         """The bones with flesh: `radii` at `keys` along them (0, 1, 2 are the joints), cut off at `start` and `end`."""
         steps = curve(np.linspace(0, 2, 257), keys, radii).astype(np.float32)
         radius = steps[(self.t * 128 + 0.5).astype(np.intp)]
-        distance = np.hypot(self.dx, self.dy) - radius
+        distance = np.sqrt(self.dx * self.dx + self.dy * self.dy) - radius
         first, second = self.lengths
         along = np.minimum(self.t, 1) * first + np.maximum(self.t - 1, 0) * second
+        nx, ny = self.dx / radius, self.dy / radius
+        shape = Shape(self.box, self.x, self.y, distance, nx, ny, self.side, along, self.t)
         if start > 0:
-            distance = np.maximum(distance, (start - self.t) * (first if start < 1 else second))
+            shape.cut((start - self.t) * (first if start < 1 else second))
         if end < 2:
-            distance = np.maximum(distance, (self.t - end) * (first if end < 1 else second))
-        return Shape(self.box, self.x, self.y, distance, self.dx / radius, self.dy / radius, self.side, along, self.t)
+            shape.cut((self.t - end) * (first if end < 1 else second))
+        return shape
+
+
+STRETCH = 1.25  # of the picture, sideways: sturdy figures, whose limbs are more than a pixel wide at 64x64
 
 
 class Canvas:
@@ -122,7 +137,7 @@ class Canvas:
         self.samples = max(2, -(-192 // size))
         self.n = size * self.samples
         grid = (np.arange(self.n, dtype=np.float32) + 0.5) / self.n
-        self.x, self.y = grid[None, :], grid[:, None]
+        self.x, self.y = 0.5 + (grid[None, :] - 0.5) / STRETCH, grid[:, None]
         self.rgb = np.ones((self.n, self.n, 3), np.float32)
         self.label = np.zeros((self.n, self.n), np.uint8)
 
@@ -131,7 +146,7 @@ class Canvas:
             lo, hi = int((a - margin) * self.n), int((b + margin) * self.n) + 2
             return slice(max(lo, 0), min(max(hi, 1), self.n))
 
-        box = span(top, bottom), span(left, right)
+        box = span(top, bottom), span(*(0.5 + (side - 0.5) * STRETCH for side in (left, right)))
         return box, self.x[:, box[1]], self.y[box[0]]
 
     def bones(self, joints: np.ndarray, reach: float) -> Bones:
@@ -139,7 +154,7 @@ class Canvas:
         joints = np.asarray(joints, np.float32)
         box, x, y = self._box(*(joints.min(0) - reach), *(joints.max(0) + reach))
         lengths, halves = [], []
-        for i, (a, b) in enumerate(zip(joints[:-1], joints[1:], strict=True)):
+        for i, (a, b) in enumerate(pairwise(joints)):
             bone = b - a
             length = np.float32(np.hypot(*bone))
             px, py = x - a[0], y - a[1]
@@ -153,13 +168,13 @@ class Canvas:
         return Bones(box, x, y, dx, dy, t, side, tuple(lengths))
 
     def column(self, keys: Sequence[float], left: Sequence[float], right: Sequence[float], sag: float = 0.0) -> Shape:
-        """Between the smooth edges `left` and `right`, given at heights `keys`; its hems hang by `sag` in the middle."""
+        """Between the smooth edges `left` and `right`, given at heights `keys`; its hem hangs by `sag` mid-way."""
         box, x, y = self._box(min(left), keys[0], max(right), keys[-1] + max(sag, 0))
         lo, hi = curve(y, keys, left), curve(y, keys, right)
         middle, half = (lo + hi) / 2, np.maximum((hi - lo) / 2, 1e-4)
         u = (x - middle) / half
-        slope = np.gradient(half[:, 0], y[:, 0])[:, None]
-        drift = np.gradient(middle[:, 0], y[:, 0])[:, None]
+        slope = np.gradient(half[:, 0], 1 / self.n)[:, None]
+        drift = np.gradient(middle[:, 0], 1 / self.n)[:, None]
         side = (np.abs(u) - 1) * half / np.sqrt(1 + (slope + np.sign(u) * drift) ** 2)
         hang = sag * (1 - np.clip(u, -1, 1) ** 2)
         distance = np.maximum(side, np.maximum(keys[0] - y, y - keys[-1] - hang))
@@ -168,10 +183,10 @@ class Canvas:
 
     def egg(self, centre, radii, tilt: float = 0.0, taper: float = 0.0) -> Shape:
         """An ellipse, rotated by `tilt` radians, whose width shrinks by the share `taper` towards its lower end."""
-        (cx, cy), (rx, ry) = centre, radii
+        (cx, cy), (rx, ry) = (map(float, pair) for pair in (centre, radii))
         reach = max(rx, ry)
         box, x, y = self._box(cx - reach, cy - reach, cx + reach, cy + reach)
-        c, s = np.cos(tilt), np.sin(tilt)
+        c, s = math.cos(tilt), math.sin(tilt)
         across, along = (x - cx) * c + (y - cy) * s, (y - cy) * c - (x - cx) * s
         v = along / ry
         width = rx * (1 - taper * smooth(-0.2, 1.1, v))
@@ -183,14 +198,14 @@ class Canvas:
     def paint(self, shape: Shape, colour: np.ndarray, label: int, light: float = 1.0, fade=None) -> None:
         """Paint `colour` ((3,) or (h,w,3), 0..1) over what is there, as a soft cylinder lit from LIGHT.
 
-        `fade` (y0, y1) lets the paint, not the label, run out between two heights.
+        `fade` (y0, y1) lets the paint run out between two heights where it lies on paint of its own label.
         """
         nz = np.sqrt(np.maximum(1 - shape.nx * shape.nx - shape.ny * shape.ny, 0))
         facing = 0.25 + 0.88 * (shape.nx * LIGHT[0] + shape.ny * LIGHT[1] + nz * LIGHT[2])
         lit = 1 + light * (SHADE + (GLOW - SHADE) * smooth(0, 1, facing)[..., None] - 1)
         alpha = np.clip(0.5 - shape.distance * self.n, 0, 1)
         if fade:
-            alpha = alpha * smooth(fade[1], fade[0], shape.y)
+            alpha = np.where(self.label[shape.box] == label, alpha * smooth(fade[1], fade[0], shape.y), alpha)
         region = self.rgb[shape.box]
         region += alpha[..., None] * (np.asarray(colour, np.float32) * lit - region)
         self.label[shape.box][shape.distance < 0] = label
@@ -202,15 +217,18 @@ class Canvas:
         fall = strength * np.exp(-away * away) * (self.label[shape.box] > 0)
         self.rgb[shape.box] *= 1 - fall[..., None] * (1.6 - SHADE)
 
+    def _samples(self, values: np.ndarray) -> list[np.ndarray]:
+        """The s*s samples of every pixel, as s*s arrays of the picture's size."""
+        s = self.samples
+        return [values[i::s, j::s] for i in range(s) for j in range(s)]
+
     def image(self) -> np.ndarray:
         """uint8 (size,size,3): the mean of each pixel's samples."""
-        s = self.samples
-        mean = self.rgb.reshape(self.size, s, self.size, s, 3).mean((1, 3))
+        mean = sum(self._samples(self.rgb)) / self.samples**2
         return (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
     def label_map(self, n_classes: int) -> np.ndarray:
         """uint8 (size,size): the class of most of each pixel's samples (of equals, the one with the lower number)."""
-        s = self.samples
-        blocks = self.label.reshape(self.size, s, self.size, s)
-        votes = np.stack([(blocks == c).sum((1, 3)) for c in range(n_classes)])
-        return votes.argmax(0).astype(np.uint8)
+        samples = self._samples(self.label)
+        votes = [sum((sample == c).view(np.uint8) for sample in samples) for c in range(n_classes)]
+        return np.argmax(votes, 0).astype(np.uint8)

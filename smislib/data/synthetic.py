@@ -19,32 +19,31 @@ COUNTS = {"train": 2000, "test": 500}  # pictures where the spec gives no number
 
 
 class Mannequins(Dataset):
-    """The pictures of one split; with `spec.flip` index n + i is the mirror image of i.
-
-    [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W), `factors` float32 (C,K) and `name`.
+    """The pictures of one split: [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W), `factors`
+    float32 (C,K) with the columns `mannequins.FACTOR_NAMES`, and `name`.
     """
 
     def __init__(self, spec: DataSpec, split: str):
         if spec.height != spec.width:
             raise SmisError(f"mannequins are square, found {spec.height}x{spec.width} (height x width).")
         n = spec.n_train if split == "train" else spec.n_test
-        arrays = rendered(spec.seed, split, COUNTS[split] if n is None else n, spec.width)
+        n = COUNTS[split] if n is None else n
+        if n < 1:
+            raise SmisError(f"n_{split} must be at least 1, found {n}.")
+        arrays = rendered(spec.seed, split, n, spec.width)
         self.images, self.label_maps, self.factors = arrays["images"], arrays["label_maps"], arrays["factors"]
-        self.prefix, self.flip = f"{spec.name}-{split}", spec.flip
+        self.split = split
 
     def __len__(self) -> int:
-        return len(self.images) * (1 + self.flip)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> dict:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"sample {index} of a data set of {len(self)}")
-        mirrored, i = divmod(index % len(self), len(self.images))
-        image = torch.from_numpy(self.images[i]).movedim(-1, 0).float() / 127.5 - 1
-        label_map = torch.from_numpy(self.label_maps[i]).long()
-        if mirrored:
-            image, label_map = image.flip(-1), label_map.flip(-1)
-        name = f"{self.prefix}-{i:05d}" + "-mirrored" * mirrored
-        return {"image": image, "label_map": label_map, "factors": torch.from_numpy(self.factors[i]), "name": name}
+        return {
+            "image": torch.from_numpy(self.images[index]).movedim(-1, 0).float() / 127.5 - 1,
+            "label_map": torch.from_numpy(self.label_maps[index]).long(),
+            "factors": torch.from_numpy(self.factors[index]),
+            "name": f"mannequins-{self.split}-{index:05d}",
+        }
 
 
 def rendered(seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
@@ -78,9 +77,9 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, **arrays)
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
     except OSError as error:
         raise SmisError(

@@ -16,7 +16,7 @@ UP, DOWN, NEITHER = "up", "down", "-"
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is. `better` is "up", "down" or "-"; `column` its heading in the papers' tables, if they have it."""
+    """What a metric is. `better`: "up", "down" or "-"; `column`: its heading in the papers' tables, if they have it."""
 
     what: str
     better: str
@@ -25,9 +25,7 @@ class Metric:
 
 
 _ON_A_BACKBONE = {
-    "FID": Metric(
-        "Frechet distance between Gaussians fitted to features of real and generated images", DOWN, "", "FID"
-    ),
+    "FID": Metric("Frechet distance between Gaussians fitted to features of real and generated images", DOWN, "", "FID"),
     "KID": Metric("squared maximum mean discrepancy of the same features, unbiased for few images", DOWN, "", None),
     "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS"),
     "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD"),
@@ -40,9 +38,7 @@ _ON_A_BACKBONE = {
 METRICS: dict[str, Metric] = {
     **_ON_A_BACKBONE,
     **{f"{name}[embedded]": metric for name, metric in _ON_A_BACKBONE.items()},
-    "Params": Metric(
-        "trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"
-    ),
+    "Params": Metric("trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),
     "s/step": Metric("wall-clock time of one training step", DOWN, "s", None),
 }
@@ -69,13 +65,13 @@ def bootstrap_weights(n: int, n_boot: int, seed: int) -> np.ndarray:
     Unlike resampling with replacement it never loses a rare class: every item keeps a positive weight.
     """
     if n < 2:
-        raise SmisError(
-            f"an interval needs at least 2 items to resample, found {n}. Measure more, or ask for no interval."
-        )
+        raise SmisError(f"an interval needs at least 2 items to resample, found {n}. Measure more, or ask for no interval.")
     return np.random.default_rng(seed).dirichlet(np.ones(n), size=n_boot)
 
 
-def interval(resampled: np.ndarray) -> tuple[float, float]:
-    """The central 95 % of resampled values."""
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
+def uncertainty(resampled: np.ndarray) -> dict:
+    """`interval` (the central 95 %) and `spread` of resampled values: arguments of a `Measurement`."""
+    low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf")  # a ratio may be infinite: no interpolation
+    with np.errstate(invalid="ignore"):
+        spread = float(np.std(resampled))
+    return {"interval": (float(low), float(high)), "spread": spread}

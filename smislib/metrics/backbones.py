@@ -1,19 +1,19 @@
-"""The networks that metrics look through: official ones found on this machine, and three small ones shipped with the library.
+"""The networks that metrics look through: official ones found on this machine, and three small ones, shipped.
 
     perceptual  FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
     metric      FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
     segmenter   Segmenter, mIoU[embedded], Acc[embedded]
 
-The first two have one architecture and differ in seed and in the images they saw, so that a loss never optimises the
-network that judges it. None has a norm layer: what they compute for an image depends on that image alone. Their training
-is `train_features` and `train_segmenter`, run by notebook 90, which also wrote the files in `smislib/assets`.
+The first two have one architecture and differ in their seed, so that a loss never optimises the network that judges it.
+None has a norm layer: what they compute for an image depends on that image alone. `train_backbones` trains them; notebook
+90 runs it and wrote the files in `smislib/assets`.
 """
 
 import hashlib
 import json
-import os
 import pickle
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -37,15 +37,18 @@ class FeatureNet(nn.Module):
     def __init__(self, channels: tuple[int, ...] = (12, 24, 32, 48)):
         super().__init__()
         self.channels = tuple(channels)
+        self.register_buffer("scale", torch.ones(sum(channels)))  # of `pooled`: 1 / spread over the training pictures
         self.stages = nn.ModuleList()
         for i, c in enumerate(channels):
-            layers = [nn.Conv2d(channels[i - 1] if i else 3, c, 3, padding=1), nn.ReLU()]
-            if i:  # one conv is enough at full resolution, where it costs most
-                layers += [nn.Conv2d(c, c, 3, padding=1), nn.ReLU()]
-            self.stages.append(nn.Sequential(*layers))
+            # one conv is enough at full resolution, where it costs most
+            self.stages.append(nn.Sequential(_conv(channels[i - 1], c), _conv(c, c)) if i else _conv(3, c))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """x (N,3,H,W) in [-1,1] -> one map per stage, (N,channels[i],H/2^i,W/2^i)."""
+        """x (N,3,H,W) in [-1,1] -> one map per stage, (N,channels[i],H/2^i,W/2^i).
+
+        In the shipped networks every stage has the pixels' unit: two pictures differ, in mean absolute value, as much
+        in each stage as they do in their pixels. So the weights of a loss over stages mean what they say.
+        """
         maps = []
         for i, stage in enumerate(self.stages):
             x = stage(F.avg_pool2d(x, 2) if i else x)
@@ -53,36 +56,48 @@ class FeatureNet(nn.Module):
         return maps
 
     def pooled(self, x: Tensor) -> Tensor:
-        """x (N,3,H,W) in [-1,1] -> spatial means of all stages (N,116): few enough for FID with a few hundred images."""
-        return torch.cat([f.mean((2, 3)) for f in self.features(x)], 1)
+        """x (N,3,H,W) in [-1,1] -> spatial means of all stages (N,116): few enough for FID with a few hundred images.
+
+        In a trained network the unit of each is its spread over the training pictures.
+        """
+        return torch.cat([f.mean((2, 3)) for f in self.features(x)], 1) * self.scale
 
 
 class Segmenter(nn.Module):
-    """A three-level U-Net without norm layers: x (N,3,H,W) in [-1,1] -> logits (N,C,H,W). H and W multiples of 4."""
+    """A small U-Net without norm layers: x (N,3,H,W) in [-1,1] -> logits (N,C,H,W). H and W multiples of 8.
 
-    def __init__(self, C: int, channels: tuple[int, ...] = (16, 32, 64)):
+    It works on 2x2 blocks of pixels, in and out: four times cheaper than at full resolution.
+    """
+
+    multiple = 8
+
+    def __init__(self, C: int, channels: tuple[int, ...] = (24, 40, 64)):
         super().__init__()
         self.C, self.channels = C, tuple(channels)
-
-        def block(c_in: int, c: int) -> nn.Sequential:
-            return nn.Sequential(nn.Conv2d(c_in, c, 3, padding=1), nn.ReLU(), nn.Conv2d(c, c, 3, padding=1), nn.ReLU())
-
-        self.down = nn.ModuleList(block(channels[i - 1] if i else 3, c) for i, c in enumerate(channels))
-        self.up = nn.ModuleList(block(channels[i + 1] + c, c) for i, c in enumerate(channels[:-1]))
-        self.out = nn.Conv2d(channels[0], C, 1)
+        self.down = nn.ModuleList(nn.Sequential(_conv(a, c), _conv(c, c)) for a, c in pairwise((12, *channels)))
+        self.lift = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(channels))
+        self.up = nn.ModuleList(_conv(c, c) for c in channels[:-1])
+        self.out = nn.Conv2d(channels[0], 4 * C, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        step = 2 ** (len(self.channels) - 1)
-        if x.shape[-2] % step or x.shape[-1] % step:
-            raise SmisError(f"the segmenter takes sizes that are multiples of {step}, found {tuple(x.shape[-2:])}.")
+        if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
+            found = tuple(x.shape[-2:])
+            raise SmisError(f"the segmenter takes sizes that are multiples of {self.multiple}, found {found}: resize first.")
+        x = F.pixel_unshuffle(x, 2)  # (N,12,H/2,W/2)
         skips = []
         for i, block in enumerate(self.down):
-            x = block(F.avg_pool2d(x, 2) if i else x)
+            x = block(F.avg_pool2d(x, 2) if i else x)  # (N,channels[i],H/2^(i+1),..)
             skips.append(x)
         for i in reversed(range(len(self.up))):
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.up[i](torch.cat([x, skips[i]], 1))
-        return self.out(x)
+            x = self.up[i](skips[i] + F.interpolate(self.lift[i](x), scale_factor=2, mode="nearest"))
+        return F.pixel_shuffle(self.out(x), 2)
+
+
+def _conv(c_in: int, c_out: int) -> nn.Sequential:
+    conv = nn.Conv2d(c_in, c_out, 3, padding=1)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # torch's default shrinks features by 3 per layer:
+    nn.init.zeros_(conv.bias)  # without norm layers a third of the channels then dies
+    return nn.Sequential(conv, nn.ReLU())
 
 
 ARCHITECTURES = {"FeatureNet": FeatureNet, "Segmenter": Segmenter}
@@ -97,8 +112,7 @@ def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
     partial = path.with_suffix(".partial")
     save_file(state, partial, {k: json.dumps(v) for k, v in described.items()})
     partial.chmod(0o644)  # safetensors writes files that only their owner may read
-    os.replace(partial, path)
-    return path
+    return partial.replace(path)
 
 
 def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
@@ -115,7 +129,10 @@ def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASS
     except SafetensorError as error:
         raise SmisError(f"{path} cannot be read ({error}): reinstall smislib.") from error
     net = ARCHITECTURES[metadata["architecture"]](**metadata["arguments"])
-    net.load_state_dict(state)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise SmisError(f"{path} was written by another version of {metadata['architecture']}: reinstall smislib.") from error
     net.metadata, net.weight_hash = metadata, file_hash(path)
     return net.to(device).eval().requires_grad_(False)
 
@@ -128,7 +145,7 @@ class EmbeddedFeatures:
     def __init__(self, device: str | torch.device = "cpu"):
         self.net, self.device = load("metric", device), device
         self.protocol = {
-            "backbone": "embedded/metric, spatial means of all stages",
+            "backbone": "embedded/metric, spatial means of all stages, unit spread",
             "weights": self.net.weight_hash,
             "image range": "[-1,1]",
             "resize": "none",
@@ -168,12 +185,10 @@ class Official:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise SmisError(
-                f"{path} is truncated or not a state dict ({type(error).__name__}). {self.advice()}"
-            ) from error
+            raise SmisError(f"{path} is truncated or not a state dict ({type(error).__name__}). {self.advice()}") from error
 
 
 def file_hash(path: Path) -> str:
     """Sixteen hex digits of the file's SHA-256. Official files carry the first eight in their name."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,14 +1,15 @@
 """Multi-modality: mCSD and mOCD (SMIS 4.3), and the overall LPIPS diversity.
 
-For class c and one label map, draw m + 1 images whose codes differ only in z_c and pair each with the next: m pairs. L_c is
-their mean distance inside class c, L_not_c outside. mCSD is the mean over classes of the mean over n label maps of L_c
-(higher: the class varies), mOCD that of L_not_c (lower: nothing else does). The paper: m = 19, n = 100, AlexNet.
+For class c and one label map, draw m + 1 images whose codes differ only in z_c and pair each with the next: m pairs.
+L_c is their mean distance inside class c, L_not_c outside. mCSD is the mean over classes of the mean over n label maps of
+L_c (higher: the class varies), mOCD that of L_not_c (lower: nothing else does). The paper: m = 19, n = 100, AlexNet.
 
 LPIPS is a network with a receptive field, so "inside" has two readings:
 
   masked   both images are painted mid-grey outside the region, then LPIPS over the whole frame. Exact: what happens
-           outside the region cannot count. A distance grows with the region's share of the frame, so for C classes that
-           all vary alike mOCD is about (C - 1) times mCSD; `per_area` divides by the share, and they are about equal.
+           outside the region cannot count. A distance grows with the region's share of the frame, so when C classes all
+           vary alike mOCD is up to C - 1 times mCSD (less for thin regions: the grey next to them feels the change, a
+           receptive field wide). `per_area` divides by the share.
   spatial  the LPIPS map times the region, over the region's area. Leaks: a change is felt a receptive field away.
 """
 
@@ -22,7 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..errors import SmisError, did_you_mean
-from . import Measurement, bootstrap_weights, interval
+from . import Measurement, bootstrap_weights, uncertainty
 from .lpips import Lpips
 
 MID_GREY = 0.0  # of images in [-1,1]
@@ -32,17 +33,20 @@ MID_GREY = 0.0  # of images in [-1,1]
 Sample = Callable[[Tensor, int | None, int, torch.Generator], Tensor]
 
 
-def masked(distance: Lpips, images: Tensor, region: Tensor) -> Tensor:
-    """Distances (k-1,) of consecutive `images` (k,3,H,W), painted grey outside `region` bool (H,W)."""
-    features = distance.embed(torch.where(region, images, MID_GREY))
-    return distance.distance([f[:-1] for f in features], [f[1:] for f in features])
+def masked(distance: Lpips, images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """L inside and outside `region` bool (H,W), (k-1,) each, of consecutive `images` (k,3,H,W) painted grey elsewhere."""
+    inside, outside = (distance.embed(torch.where(side, images, MID_GREY)) for side in (region, ~region))
+    return distance.distance(*_consecutive(inside)), distance.distance(*_consecutive(outside))
 
 
-def spatial(distance: Lpips, images: Tensor, region: Tensor) -> Tensor:
-    """Mean over `region` bool (H,W) of the distance map of consecutive `images` (k,3,H,W): (k-1,)."""
-    features = distance.embed(images)
-    maps = distance.distance_map([f[:-1] for f in features], [f[1:] for f in features], tuple(region.shape))
-    return maps[:, region].mean(1)
+def spatial(distance: Lpips, images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
+    """Means inside and outside `region` bool (H,W) of the distance maps of consecutive `images` (k,3,H,W): (k-1,) each."""
+    maps = distance.distance_map(*_consecutive(distance.embed(images)), tuple(region.shape))
+    return maps[:, region].mean(1), maps[:, ~region].mean(1)
+
+
+def _consecutive(features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    return [f[:-1] for f in features], [f[1:] for f in features]
 
 
 READINGS = {"masked": masked, "spatial": spatial}
@@ -52,8 +56,8 @@ READINGS = {"masked": masked, "spatial": spatial}
 class ClassDiversity:
     """L_c and L_not_c of every class and label map, in one reading.
 
-    `inside`, `outside`, `share` (the region's part of the frame) are float64 (C,M) over M label maps, NaN where a class was
-    not measured on a map. `skipped` names the classes that no label map contains.
+    `inside`, `outside` and `share` (the region's part of the frame) are float64 (C,M) over M label maps; the first two
+    are NaN where a class was not measured on a map. `skipped` lists the classes that no label map contains.
     """
 
     inside: np.ndarray
@@ -64,11 +68,11 @@ class ClassDiversity:
     suffix: str = ""
 
     @property
-    def mCSD(self) -> float:
+    def mcsd(self) -> float:
         return float(np.mean(self.per_class()[0]))
 
     @property
-    def mOCD(self) -> float:
+    def mocd(self) -> float:
         return float(np.mean(self.per_class()[1]))
 
     def per_class(self) -> tuple[np.ndarray, np.ndarray]:
@@ -98,12 +102,10 @@ class ClassDiversity:
 
     def measurements(self, n_boot: int = 1000, seed: int = 0) -> list[Measurement]:
         """mCSD, mOCD and mCSD/mOCD with 95 % intervals over label maps."""
-        values = {"mCSD": self.mCSD, "mOCD": self.mOCD, "mCSD/mOCD": float(_ratio(self.mCSD, self.mOCD))}
+        values = {"mCSD": self.mcsd, "mOCD": self.mocd, "mCSD/mOCD": float(_ratio(self.mcsd, self.mocd))}
         resampled = self.bootstrap(n_boot, seed)
         return [
-            Measurement(
-                f"{name}{self.suffix}", value, self.protocol, interval(resampled[name]), float(resampled[name].std())
-            )
+            Measurement(f"{name}{self.suffix}", value, self.protocol, **uncertainty(resampled[name]))
             for name, value in values.items()
         ]
 
@@ -122,9 +124,9 @@ def class_diversity(
 ) -> dict[str, ClassDiversity]:
     """mCSD and mOCD in every one of `readings`, from the same images.
 
-    labels (M,C+extra,H,W) is a pool of label maps; each class uses the first n of those that contain it and something else.
-    The randomness of a (class, map) cell depends on `seed`, the class and the map alone: more classes or maps change no
-    other cell, and all models see the same draws.
+    labels (M,C+extra,H,W) is a pool of label maps; each class uses the first n of those that contain it and something
+    else. The randomness of a (class, map) cell depends on `seed`, the class and the map alone: more classes or maps
+    change no other cell, and all models see the same draws.
     """
     for reading in readings:
         if reading not in READINGS:
@@ -132,24 +134,20 @@ def class_diversity(
     if m < 1 or n < 1:
         raise SmisError(f"mCSD needs m >= 1 pairs and n >= 1 label maps, found m={m}, n={n}. The paper: m=19, n=100.")
     if labels.shape[1] < C:
-        raise SmisError(
-            f"labels have {labels.shape[1]} channels, fewer than the {C} classes. Pass (M,C,H,W) one-hot labels."
-        )
+        raise SmisError(f"labels have {labels.shape[1]} channels, fewer than the {C} classes. Pass (M,C,H,W) one-hot labels.")
     regions = labels[:, :C] > 0.5  # (M,C,H,W)
     share = regions.double().mean((2, 3)).T.cpu().numpy()  # (C,M)
     cells = [(c, i) for c in range(C) for i in np.flatnonzero((share[c] > 0) & (share[c] < 1))[:n].tolist()]
     skipped = tuple(sorted(set(range(C)) - {c for c, _ in cells}))
     if not cells:
-        raise SmisError(
-            f"none of the {len(labels)} label maps has two classes: there is no inside and outside to compare."
-        )
+        raise SmisError(f"none of the {len(labels)} label maps has two classes: there is no inside and outside to compare.")
     values = {reading: np.full((2, *share.shape), np.nan) for reading in readings}
     for c, i in tqdm(cells, desc="mCSD, mOCD", leave=False, disable=not progress):
         images = _draw(sample, labels[i : i + 1], c, m + 1, (seed, c, i))
         region = regions[i, c].to(images.device)
         for reading in readings:
-            for side, where in enumerate((region, ~region)):
-                values[reading][side, c, i] = READINGS[reading](distance, images, where).double().mean().item()
+            sides = READINGS[reading](distance, images, region)
+            values[reading][:, c, i] = [side.double().mean().item() for side in sides]
     used = sorted({i for _, i in cells})
     protocol = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
     protocol |= {"n per class": np.isfinite(values[readings[0]][0]).sum(1).tolist(), "skipped classes": list(skipped)}
@@ -161,27 +159,25 @@ def class_diversity(
     }
 
 
-def lpips_diversity(
-    sample: Sample, labels: Tensor, *, m: int, distance: Lpips, seed: int = 0, n_boot: int = 1000
-) -> Measurement:
-    """LPIPS between outputs for one label map with every code drawn anew: m pairs for each map of labels (n,C+extra,H,W)."""
+def lpips_diversity(sample: Sample, labels: Tensor, *, m: int, distance: Lpips, seed: int = 0, n_boot: int = 1000) -> Measurement:
+    """LPIPS of outputs for one label map with every code drawn anew: m pairs for each map of labels (n,C+extra,H,W)."""
     values = []
     for i in range(len(labels)):
         features = distance.embed(_draw(sample, labels[i : i + 1], None, m + 1, (seed, i)))
-        values.append(distance.distance([f[:-1] for f in features], [f[1:] for f in features]).double().mean().item())
+        values.append(distance.distance(*_consecutive(features)).double().mean().item())
     resampled = bootstrap_weights(len(values), n_boot, seed) @ np.array(values)
     protocol = {**distance.protocol, "resolution": _resolution(labels), "n": len(labels), "m": m, "seed": seed}
     metric = f"LPIPS{distance.suffix}"
-    return Measurement(metric, float(np.mean(values)), protocol, interval(resampled), float(resampled.std()))
+    return Measurement(metric, float(np.mean(values)), protocol, **uncertainty(resampled))
 
 
 def _draw(sample: Sample, labels: Tensor, c: int | None, k: int, key: tuple[int, ...]) -> Tensor:
     seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)  # torch takes 63 bits
     images = sample(labels, c, k, torch.Generator().manual_seed(seed))
     if images.shape != (k, 3, *labels.shape[-2:]):
-        raise SmisError(
-            f"sample() gave {tuple(images.shape)}, expected {(k, 3, *labels.shape[-2:])}: one image per code."
-        )
+        raise SmisError(f"sample() gave {tuple(images.shape)}, expected {(k, 3, *labels.shape[-2:])}: one image per code.")
+    if not torch.isfinite(images).all():
+        raise SmisError(f"sample() gave images with NaN or infinite pixels (class, seed: {c}, {key}): the network is not usable.")
     return images
 
 

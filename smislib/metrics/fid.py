@@ -1,9 +1,9 @@
 """FID (1706.08500) and KID (1801.01401) from feature arrays.
 
 FID is the Frechet distance between the Gaussians fitted to both sets. The trace of (S1 S2)^(1/2) is taken from the
-eigenvalues of the symmetric S1^(1/2) S2 S1^(1/2), which has the same spectrum: it can be neither complex nor indefinite, as a
-matrix square root of S1 S2 can when there are fewer images than features. FID is biased upwards for few images: n is part of
-the protocol, and KID, unbiased, stands beside it.
+eigenvalues of the symmetric S1^(1/2) S2 S1^(1/2), which has the same spectrum: it cannot be complex, as a matrix square
+root of S1 S2 can when there are fewer images than features. FID is biased upwards for few images: n is part of the
+protocol, and KID, unbiased, stands beside it.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SmisError
-from . import Measurement, interval
+from . import Measurement, uncertainty
 
 
 def features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
@@ -43,15 +43,12 @@ def fid_bootstrap(real: np.ndarray, fake: np.ndarray, n_boot: int = 100, seed: i
     """
     rng = np.random.default_rng(seed)
     resampled = [
-        fid(real[rng.integers(len(real), size=len(real))], fake[rng.integers(len(fake), size=len(fake))])
-        for _ in range(n_boot)
+        fid(real[rng.integers(len(real), size=len(real))], fake[rng.integers(len(fake), size=len(fake))]) for _ in range(n_boot)
     ]
     return np.array(resampled) - np.mean(resampled) + fid(real, fake)
 
 
-def kid(
-    real: np.ndarray, fake: np.ndarray, subsets: int = 100, size: int | None = None, seed: int = 0
-) -> tuple[float, float]:
+def kid(real: np.ndarray, fake: np.ndarray, subsets: int = 100, size: int | None = None, seed: int = 0) -> tuple[float, float]:
     """KID: unbiased squared MMD with the kernel (x.y/d + 1)^3, mean and standard deviation over random subsets.
 
     `size`: images of each set in a subset; None: 1000, or half of the smaller set. Unbiased, so it may be negative.
@@ -59,9 +56,7 @@ def kid(
     _check(real, fake)
     size = size or min(1000, min(len(real), len(fake)) // 2)
     if not 2 <= size <= min(len(real), len(fake)):
-        raise SmisError(
-            f"KID subsets of {size} images do not fit sets of {len(real)} and {len(fake)}. Give a smaller size."
-        )
+        raise SmisError(f"KID subsets of {size} images do not fit sets of {len(real)} and {len(fake)}. Give a smaller size.")
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(subsets):
@@ -82,21 +77,16 @@ def measure(
 ) -> list[Measurement]:
     """FID and KID of batches of real and generated images in [-1,1].
 
-    `extract` is `metrics.backbones.embedded_features()` or `metrics.inception.features()`: it brings its `protocol`.
+    `extract` is `backbones.EmbeddedFeatures()` or `inception.InceptionFeatures()`: it brings its `protocol`.
     """
     real, fake = features(extract, real), features(extract, fake)
     protocol = {**extract.protocol, "n real": len(real), "n": len(fake), "seed": seed}
-    resampled = fid_bootstrap(real, fake, n_boot, seed) if n_boot else None
+    how = f"bootstrap over images, mean shifted to the value, {n_boot} resamples" if n_boot else "none"
+    spread = uncertainty(fid_bootstrap(real, fake, n_boot, seed)) if n_boot else {}
     size = min(1000, min(len(real), len(fake)) // 2)
     kid_mean, kid_spread = kid(real, fake, size=size, seed=seed)
     return [
-        Measurement(
-            f"FID{extract.suffix}",
-            fid(real, fake),
-            {**protocol, "interval": f"bootstrap over images, mean shifted to the value, {n_boot} resamples"},
-            None if resampled is None else interval(resampled),
-            None if resampled is None else float(resampled.std()),
-        ),
+        Measurement(f"FID{extract.suffix}", fid(real, fake), {**protocol, "interval": how}, **spread),
         Measurement(f"KID{extract.suffix}", kid_mean, {**protocol, "subsets": f"100 of {size}"}, spread=kid_spread),
     ]
 
@@ -109,6 +99,4 @@ def _check(real: np.ndarray, fake: np.ndarray) -> None:
         )
     for name, array in (("real", real), ("generated", fake)):
         if not np.isfinite(array).all():
-            raise SmisError(
-                f"features of the {name} images are not finite: check those images for NaN before measuring."
-            )
+            raise SmisError(f"features of the {name} images are not finite: check those images for NaN before measuring.")

@@ -1,8 +1,8 @@
 """Inception-v3 as FID has it: the 2048 pooled features of the 2015-12-05 weights, through `torch-fidelity`.
 
-The images become uint8, are resized to 299x299 by TensorFlow 1's bilinear kernel (half-pixel centres off, no antialiasing), and
-scaled by (x - 128) / 128. SMIS measured with mseitzer/pytorch-fid, whose kernel is PyTorch's bilinear: the values differ in the
-first decimals, so the kernel is part of the protocol.
+The images become uint8, are resized to 299x299 by TensorFlow 1's bilinear kernel (corners at the origin, no antialiasing)
+and scaled by (x - 128) / 128. SMIS measured with mseitzer/pytorch-fid, whose kernel is PyTorch's bilinear: values differ
+a little, so the kernel is part of the protocol.
 """
 
 from importlib.metadata import version

@@ -1,11 +1,11 @@
 """LPIPS (Zhang et al., 1801.03924) on two backbones behind one small interface.
 
 `alexnet()` is the papers' metric: AlexNet features, learned channel weights v0.1 of the `lpips` package.
-`embedded()` is the same formula on the small shipped network, with uniform weights: the squared difference of unit feature
-vectors, summed over channels, averaged over space, averaged over stages. It is never shown under the name LPIPS alone.
+`embedded()` is the same formula on the small shipped network, with uniform weights: the squared difference of unit
+feature vectors, summed over channels, averaged over space, averaged over stages. It is never shown as plain "LPIPS".
 
-Since the channel weights w are not negative, sum_c w_c (a_c - b_c)^2 is a plain squared distance between features scaled by
-sqrt(w): an image is embedded once, however many pairs it takes part in.
+Since the channel weights w are not negative, sum_c w_c (a_c - b_c)^2 is a plain squared distance between features scaled
+by sqrt(w): an image is embedded once, however many pairs it takes part in.
 """
 
 import warnings
@@ -79,8 +79,12 @@ class Lpips:
 
 
 def embedded(device: str | torch.device = "cpu") -> Lpips:
-    """`LPIPS[embedded]`: uniform channel weights, mean over the stages of the shipped `metric` network."""
-    net = backbones.load("metric", device)
+    """`LPIPS[embedded]`: the shipped `metric` network."""
+    return from_network(backbones.load("metric", device))
+
+
+def from_network(net: backbones.FeatureNet) -> Lpips:
+    """LPIPS on a FeatureNet: uniform channel weights, mean over its stages."""
     stages = len(net.channels)
     return Lpips(
         net.features,
@@ -95,7 +99,7 @@ def embedded(device: str | torch.device = "cpu") -> Lpips:
 def alexnet(device: str | torch.device = "cpu") -> Lpips:
     """The papers' LPIPS: AlexNet of torchvision, linear weights v0.1 of the `lpips` package.
 
-    Raises SmisError, before any work, when the AlexNet weights are not on this machine: `SMIS_WEIGHTS` or torch's hub cache.
+    Raises SmisError, before any work, when the AlexNet weights are neither in `SMIS_WEIGHTS` nor in torch's hub cache.
     """
     path = ALEXNET.find()
     import lpips  # imports torchvision, which the embedded path does not need
@@ -104,9 +108,7 @@ def alexnet(device: str | torch.device = "cpu") -> Lpips:
         warnings.simplefilter("ignore")  # lpips calls torchvision with its old `pretrained` argument
         net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     state = ALEXNET.read(path)
-    trunk = {
-        name: f"features.{name.split('.', 1)[1]}" for name in net.net.state_dict()
-    }  # slice2.3.bias: features.3.bias
+    trunk = {name: f"features.{name.split('.', 1)[1]}" for name in net.net.state_dict()}  # slice2.3.bias: features.3.bias
     lacking = sorted(set(trunk.values()) - set(state))
     if lacking:
         raise SmisError(f"{path} is not torchvision's AlexNet: it lacks {lacking[0]}. {ALEXNET.advice()}")

@@ -1,7 +1,8 @@
 """mIoU and pixel accuracy: does a segmenter find, in the generated image, the label map that it was made from?
 
-(SPADE 4.1, SMIS Table 2.) A pixel whose label is `ignore_index` counts nowhere, whatever the segmenter says there. A class that is
-neither in any label map nor in any prediction has no IoU and is left out of the mean; one that is only predicted has IoU 0.
+(SPADE 4.1, SMIS Table 2.) A pixel whose label is `ignore_index` counts nowhere, whatever the segmenter says there. A
+class that is neither in any label map nor in any prediction has no IoU and is left out of the mean; one that is only
+predicted has IoU 0.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ..data.spec import Classes
 from ..errors import SmisError
-from . import Measurement, backbones, bootstrap_weights, interval
+from . import Measurement, backbones, bootstrap_weights, uncertainty
 
 
 def confusion(prediction: Tensor, label_map: Tensor, C: int, ignore_index: int | None = None) -> Tensor:
@@ -21,9 +22,7 @@ def confusion(prediction: Tensor, label_map: Tensor, C: int, ignore_index: int |
     Raises SmisError when the shapes differ or a value is neither in [0,C) nor (in `label_map`) `ignore_index`.
     """
     if prediction.shape != label_map.shape or label_map.ndim != 3:
-        raise SmisError(
-            f"prediction {tuple(prediction.shape)} and label_map {tuple(label_map.shape)} must both be (N,H,W)."
-        )
+        raise SmisError(f"prediction {tuple(prediction.shape)} and label_map {tuple(label_map.shape)} must both be (N,H,W).")
     counted = torch.ones_like(label_map, dtype=torch.bool) if ignore_index is None else label_map != ignore_index
     for name, values in (("prediction", prediction[counted]), ("label_map", label_map[counted])):
         if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < C:
@@ -61,8 +60,9 @@ def measure(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> list[Measurement]:
-    """`mIoU[embedded]` and `Acc[embedded]` of batches (image (N,3,H,W) in [-1,1], label_map (N,H,W)), intervals over images.
+    """`mIoU[embedded]` and `Acc[embedded]`, with intervals over images.
 
+    `pairs`: batches of image (N,3,H,W) in [-1,1] and the label_map int64 (N,H,W) it was made from.
     Raises SmisError when the shipped segmenter was not trained on these classes.
     """
     net = backbones.load("segmenter", device)
@@ -70,7 +70,7 @@ def measure(
     if trained != classes.names:
         raise SmisError(
             f"the embedded segmenter knows {len(trained)} classes ({', '.join(trained)}), the data have "
-            f"{len(classes)} ({', '.join(classes.names[:8])}...): mIoU[embedded] is defined on the data it was trained on."
+            f"{len(classes)} ({', '.join(classes.names[:8])}...): use the data it was trained on, or leave mIoU out."
         )
     ignore = classes.ignore_index
     with torch.no_grad():
@@ -92,6 +92,6 @@ def measure(
     values = scores(counts.sum(0))
     resampled = scores(np.tensordot(bootstrap_weights(len(counts), n_boot, seed), counts, 1))
     return [
-        Measurement(f"{name}[embedded]", float(value), protocol, interval(r), float(r.std()))
+        Measurement(f"{name}[embedded]", float(value), protocol, **uncertainty(r))
         for name, value, r in zip(("mIoU", "Acc"), values, resampled, strict=True)
     ]

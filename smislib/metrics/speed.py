@@ -33,6 +33,4 @@ def fps(generate: Callable[[], object], device: str | torch.device = "cpu", seco
         "threads": torch.get_num_threads(),
         "statistic": "median",
     }
-    return Measurement(
-        "FPS", 1 / times.median, {**protocol, "repeats": len(times.times)}, spread=times.iqr / times.median**2
-    )
+    return Measurement("FPS", 1 / times.median, {**protocol, "repeats": len(times.times)}, spread=times.iqr / times.median**2)

@@ -1,43 +1,49 @@
 """How the shipped networks of `backbones` came about: supervised on the embedded data's true factors and part labels.
 
 A `FeatureNet` learns to tell, from the features inside each part, the part's colours and pattern, and from all stages
-together a coarse part segmentation: what it has to know to do so (colour, texture, shape) is what a perceptual distance on
-this data should see. Its heads are thrown away. The `Segmenter` learns part labels under colour jitter, blur and noise, since it
-has to read images that a generator made. Every step has one picture size, so that the networks work from 32 pixels up.
+together a coarse part segmentation: what it has to know to do so (colour, texture, shape) is what a perceptual distance
+on this data should see. Its heads are thrown away. The `Segmenter` learns part labels under colour jitter, blur and
+noise, since it has to read images that a generator made. Picture sizes alternate, so that all work from 32 pixels up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as T
+from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from ..config import DataSpec
 from ..data import classes, open_split
-from ..data.synthetic import FACTOR_NAMES
 from .backbones import FeatureNet, Segmenter
 
 COLOURS = 6  # the first factors: main and second colour, sRGB 0..1; the rest is the pattern, one-hot
+Loss = Callable[[dict], dict[str, Tensor]]  # a batch -> named losses, summed for the step
 SEEN = 12  # pixels of a part below which its factors are not asked for
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """How a shipped network is trained. A step takes `pixels` pixels of pictures of one size: rendered, or that halved."""
+    """How a shipped network is trained. A step takes `pixels` pixels of pictures of one `rendered` size, or halved."""
 
     seed: int
     steps: int
     data_seed: int = 1000  # of the renderer; the experiments' pictures have other seeds
-    n_train: int = 1500
+    n_train: int = 1000
     n_test: int = 256
     rendered: tuple[int, ...] = (64, 96)
     tested: tuple[int, ...] = (32, 64)
-    pixels: int = 16 * 64 * 64
+    pixels: int = 8 * 64 * 64
     lr: float = 2e-3
+
+
+LESSONS = {
+    "perceptual": Lessons(seed=1, steps=1500, n_train=1500, pixels=16 * 64 * 64),
+    "metric": Lessons(seed=2, steps=1500),
+    "segmenter": Lessons(seed=3, steps=1500),
+}
 
 
 class FactorHeads(nn.Module):
@@ -63,7 +69,8 @@ class FactorHeads(nn.Module):
 def train_features(lessons: Lessons, device: str = "cpu") -> tuple[FeatureNet, dict, list[dict]]:
     """A trained FeatureNet, its held-out scores, and the log (one dict per 10 steps)."""
     torch.manual_seed(lessons.seed)
-    C, K = len(classes(_spec(lessons, 64))), len(FACTOR_NAMES)
+    pictures = _pictures(lessons, lessons.rendered, "train", device)
+    C, K = pictures[lessons.rendered[0]]["factors"].shape[1:]
     net = FeatureNet().to(device)
     heads = FactorHeads(net.channels, C, K).to(device)
     weight = torch.ones(K - COLOURS, device=device)
@@ -80,28 +87,52 @@ def train_features(lessons: Lessons, device: str = "cpu") -> tuple[FeatureNet, d
             "parts": F.cross_entropy(parts, coarse),
         }
 
-    log = _fit([net, heads], loss, lessons, device)
+    log = _fit([net, heads], loss, lessons, pictures)
     _store_as_float16(net)
-    scores = {}
-    for size, batch in _held_out(lessons, device).items():
-        with torch.no_grad():
-            guess, parts = heads(net.features(batch["image"]), batch["labels"])
-        seen, factors = batch["labels"].sum((2, 3)) >= SEEN, batch["factors"]
-        right = guess[seen][:, COLOURS:].argmax(1) == factors[seen][:, COLOURS:].argmax(1)
-        patterned = factors[seen][:, COLOURS] < 1  # plain parts are the majority: do not count them twice
-        truth = F.adaptive_avg_pool2d(batch["labels"], parts.shape[-2:]).argmax(1)
-        scores[f"{size}px"] = {
-            "colour error": (guess - factors)[seen][:, :3].abs().mean().item(),
-            "pattern accuracy": right.float().mean().item(),
-            "pattern accuracy, patterned parts": right[patterned].float().mean().item(),
-            "coarse part accuracy": (parts.argmax(1) == truth).float().mean().item(),
-        }
+    held_out = _pictures(lessons, lessons.tested, "test", device)
+    scores = {f"{size}px": _feature_scores(net, heads, _with_labels(batch)) for size, batch in held_out.items()}
+    _set_units(net, pictures[lessons.rendered[0]]["image"])
+    _store_as_float16(net)
     return net, scores, log
+
+
+@torch.no_grad()
+def _feature_scores(net: FeatureNet, heads: FactorHeads, batch: dict) -> dict[str, float]:
+    maps, factors = net.features(batch["image"]), batch["factors"]
+    guess, parts = heads(maps, batch["labels"])
+    seen = batch["labels"].sum((2, 3)) >= SEEN
+    right = guess[seen][:, COLOURS:].argmax(1) == factors[seen][:, COLOURS:].argmax(1)
+    patterned = factors[seen][:, COLOURS] < 1  # most parts are plain and easy: score the others
+    truth = F.adaptive_avg_pool2d(batch["labels"], parts.shape[-2:]).argmax(1)
+    return {
+        "colour error": (guess - factors)[seen][:, :3].abs().mean().item(),  # of 0..1
+        "pattern accuracy": right[patterned].float().mean().item(),
+        "coarse part accuracy": (parts.argmax(1) == truth).float().mean().item(),
+        "dead channels": sum(int((f.amax((0, 2, 3)) == 0).sum()) for f in maps),
+    }
+
+
+@torch.no_grad()
+def _set_units(net: FeatureNet, images: Tensor) -> None:
+    """Every stage in the pixels' unit, `pooled` in that of its spread. (ReLU commutes with a positive scale.)"""
+    x = images[:256]
+    unit = (x - x.roll(1, 0)).abs().mean()
+    convs = [[m for m in stage.modules() if isinstance(m, nn.Conv2d)] for stage in net.stages]
+    for i in range(len(convs)):
+        f = net.features(x)[i]
+        scale = unit / (f - f.roll(1, 0)).abs().mean()
+        convs[i][-1].weight *= scale
+        convs[i][-1].bias *= scale
+        if i + 1 < len(convs):
+            convs[i + 1][0].weight /= scale
+    spread = net.pooled(x).std(0)
+    net.scale.copy_(1 / spread.clamp(min=0.1 * spread.median()))  # a channel that is nearly dead must not rule FID
 
 
 def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, dict, list[dict]]:
     """A trained Segmenter, its held-out scores, and the log (one dict per 10 steps)."""
     torch.manual_seed(lessons.seed)
+    pictures = _pictures(lessons, lessons.rendered, "train", device)
     net = Segmenter(len(classes(_spec(lessons, 64)))).to(device)
     # balanced a little: a shoe has a hundredth of the background's pixels
     weight = torch.ones(net.C, device=device)
@@ -110,10 +141,11 @@ def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, d
     def loss(batch: dict) -> dict[str, Tensor]:
         return {"parts": F.cross_entropy(net(disturb(batch["image"])), batch["label_map"], weight)}
 
-    log = _fit([net], loss, lessons, device)
+    log = _fit([net], loss, lessons, pictures)
     _store_as_float16(net)
     scores = {}
-    for size, batch in _held_out(lessons, device).items():
+    for size, batch in _pictures(lessons, lessons.tested, "test", device).items():
+        batch = _with_labels(batch)
         with torch.no_grad():
             right = net(batch["image"]).argmax(1) == batch["label_map"]
         scores[f"{size}px"] = {
@@ -125,15 +157,16 @@ def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, d
 
 def disturb(image: Tensor) -> Tensor:
     """Colour jitter, and in half of the batches each a little blur and noise, of images (N,3,H,W) in [-1,1]."""
-    x = (image + 1) / 2
-    low, high = torch.empty(3).uniform_(0.75, 1.25), torch.empty(1).uniform_(-0.05, 0.05).item()
-    x = T.adjust_hue(T.adjust_saturation(T.adjust_contrast(x, low[0].item()), low[1].item()), high)
-    x = T.adjust_brightness(x, low[2].item())
+    N = len(image)
+    saturation, gain, shift = torch.rand(N, 1, 1, 1), torch.rand(N, 3, 1, 1), torch.rand(N, 3, 1, 1)
+    grey = image.mean(1, keepdim=True)
+    x = grey + (image - grey) * (0.6 + 0.8 * saturation).to(image)
+    x = x * (0.8 + 0.4 * gain).to(image) + (0.2 * shift - 0.1).to(image)
     if torch.rand(()) < 0.5:
-        x = T.gaussian_blur(x, 5, [torch.empty(1).uniform_(0.2, 1.2).item()])
+        x = gaussian_blur(x, 5, [0.2 + torch.rand(()).item()])
     if torch.rand(()) < 0.5:
-        x = x + 0.06 * torch.rand(()) * torch.randn_like(x)
-    return (x * 2 - 1).clamp(-1, 1)
+        x = x + 0.12 * torch.rand(()).item() * torch.randn_like(x)
+    return x.clamp(-1, 1)
 
 
 def description(lessons: Lessons) -> dict:
@@ -142,18 +175,17 @@ def description(lessons: Lessons) -> dict:
     return {**asdict(lessons), "data": spec.name, "classes": classes(spec).names}
 
 
-def _fit(modules: list[nn.Module], loss, lessons: Lessons, device: str) -> list[dict]:
+def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[int, dict]) -> list[dict]:
     parameters = [p for m in modules for p in m.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=lessons.lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lessons.lr, total_steps=lessons.steps, pct_start=0.1)
-    sets = {size: _stack(open_split(_spec(lessons, size), "train"), device) for size in lessons.rendered}
     log = []
     bar = tqdm(range(lessons.steps), desc=type(modules[0]).__name__)
     for step in bar:
         rendered, halved = lessons.rendered[int(torch.randint(len(lessons.rendered), ()))], int(torch.randint(2, ()))
         size = rendered // 2 if halved else rendered
         chosen = torch.randint(lessons.n_train, (max(1, lessons.pixels // size**2),))
-        batch = _with_labels({k: v[chosen.to(device)] for k, v in sets[rendered].items()})
+        batch = _with_labels({k: v[chosen.to(v.device)] for k, v in pictures[rendered].items()})
         if halved:
             batch |= {k: F.avg_pool2d(batch[k], 2) for k in ("image", "labels")}
             batch["label_map"] = batch["labels"].argmax(1)
@@ -172,13 +204,13 @@ def _fit(modules: list[nn.Module], loss, lessons: Lessons, device: str) -> list[
     return log
 
 
-def _held_out(lessons: Lessons, device: str) -> dict[int, dict]:
-    return {s: _with_labels(_stack(open_split(_spec(lessons, s), "test"), device)) for s in lessons.tested}
-
-
-def _stack(data: Dataset, device: str) -> dict[str, Tensor]:
-    samples = [data[i] for i in range(len(data))]
-    return {k: torch.stack([s[k] for s in samples]).to(device) for k in ("image", "label_map", "factors")}
+def _pictures(lessons: Lessons, sizes: Sequence[int], split: str, device: str) -> dict[int, dict[str, Tensor]]:
+    pictures = {}
+    for size in sizes:
+        data = open_split(_spec(lessons, size), split)
+        samples = [data[i] for i in range(len(data))]
+        pictures[size] = {k: torch.stack([s[k] for s in samples]).to(device) for k in ("image", "label_map", "factors")}
+    return pictures
 
 
 def _with_labels(batch: dict) -> dict:
@@ -193,8 +225,8 @@ def _spec(lessons: Lessons, size: int) -> DataSpec:
 def _store_as_float16(net: nn.Module) -> None:
     """Round to what the shipped file holds, so that the scores are those of the shipped network."""
     with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(p.half())
+        for value in net.state_dict().values():
+            value.copy_(value.half())
 
 
 def _upsample(f: Tensor, size: tuple[int, int]) -> Tensor:

@@ -10,17 +10,20 @@
 | VSPADE    | plain, whole image | 1 everywhere (SPADE)              | every conv                      |
 """
 
-import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..errors import SmisError
+from ..errors import SmisError, did_you_mean
 from ..layers import CGBlock, crop_by_class, interleave_edge, split_by_class
 from .discriminators import MultiscaleDiscriminator
+
+CODES, CLASS_VIEWS = ("map", "vector"), ("mask", "crop", "whole")
+NORMS, ENCODER_NORMS = ("batch", "group"), ("instance", "none")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Schedule:
     encoder_channels: tuple[int, ...]  # of each stride-2 convolution
     encoder_groups: int = 1
     z_channels: int = 8  # per class
-    code: str = "map"  # "map": z on the start grid (SMIS); "vector": one vector per class, the grid's mean
+    encoder_norm: str = "instance"  # with spectral norm; or "none", with neither: see `Encoder`
+    code: str = "map"  # "map": z on the start grid (SMIS); "vector": one vector per class, the mean over its region
     class_view: str = "mask"  # what the encoder sees: "mask", "crop" (released code) or "whole" (VSPADE)
     mask_features: bool = False  # MulNet: each class network's features are masked by its label before they are summed
     fusion: int = 0  # plain 3x3 convolutions between the last block and the output
@@ -46,6 +50,7 @@ class Schedule:
     instance_edge: bool = False  # labels carry the instance edge after the C classes
     norm: str = "batch"  # of the CG-Norm: "batch" or "group" (appendix D)
     spectral: bool = True
+    init_gain: float = 0.02  # of Glorot's initialisation. With spectral norm it sets the effective learning rate, lr / |W|
     d_channels: int = 64
     d_layers: int = 4
     d_scales: int = 2
@@ -57,6 +62,14 @@ class Schedule:
                 f"image size {self.height}x{self.width} does not fit a generator of {len(self.channels)} blocks: "
                 f"height and width must be multiples of {scale}."
             )
+        if self.encoder_norm == "instance" and self.grid[0] * self.grid[1] < 2:
+            raise SmisError(
+                f"image size {self.height}x{self.width} leaves a start grid of {self.grid[0]}x{self.grid[1]}, where the "
+                f"encoder's instance norm has nothing to average: the smallest size is {2 * scale}x{scale}."
+            )
+        for kind, known in (("code", CODES), ("class_view", CLASS_VIEWS), ("norm", NORMS), ("encoder_norm", ENCODER_NORMS)):
+            if getattr(self, kind) not in known:
+                raise did_you_mean(kind, getattr(self, kind), known)
         if len(self.encoder_channels) != len(self.channels) - 1:
             raise SmisError(
                 f"{len(self.encoder_channels)} encoder strides end on another grid than the {len(self.channels) - 1} "
@@ -65,6 +78,25 @@ class Schedule:
         for name in ("groups", "hidden", "shared_groups", "affine_groups"):
             if len(getattr(self, name)) != len(self.channels):
                 raise SmisError(f"{name} has {len(getattr(self, name))} entries for {len(self.channels)} blocks.")
+        self._check_divisibility()
+
+    def _check_divisibility(self) -> None:
+        """Every convolution's channels must be multiples of its groups."""
+        label_channels = self.C * (2 if self.instance_edge else 1)
+        convolutions = [("fc", (self.z_channels * self.C, self.channels[0]), self.groups[0])]
+        for i, into in enumerate((self.channels[0], *self.channels[:-1])):
+            convolutions += [
+                (f"block {i}", (into, self.channels[i]), self.groups[i]),
+                (f"block {i}'s CG-Norm", (label_channels, self.hidden[i]), self.shared_groups[i]),
+                (f"block {i}'s gamma and beta", (self.hidden[i], into, self.channels[i]), self.affine_groups[i]),
+            ]
+        seen = 3 if self.class_view == "whole" else 3 * self.C
+        convolutions.append(("encoder", (seen, *self.encoder_channels, self.z_channels * self.C), self.encoder_groups))
+        if self.mask_features:
+            convolutions.append(("mask of the last features", (self.channels[-1],), self.C))
+        for name, channels, groups in convolutions:
+            if groups < 1 or any(n < 1 or n % groups for n in channels):
+                raise SmisError(f"{name}: {' -> '.join(map(str, channels))} channels do not divide into {groups} groups.")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -88,7 +120,11 @@ class Schedule:
 
 
 class Encoder(nn.Module):
-    """Image and labels -> (mu, logvar) of the code, each (N, *z_shape). SMIS figure 8, appendix A."""
+    """Image and labels -> (mu, logvar) of the code, each (N, *z_shape). SMIS figure 8, appendix A.
+
+    Instance norm keeps only signs of a flat region's colour. With 32 channels a class (paper) that is enough; with the
+    few of a small network the code collapses, so `encoder_norm="none"` drops it, starting from He's initialisation.
+    """
 
     def __init__(self, s: Schedule):
         super().__init__()
@@ -96,7 +132,10 @@ class Encoder(nn.Module):
         layers, width = [], 3 if s.class_view == "whole" else 3 * s.C
         for wider in s.encoder_channels:
             conv = nn.Conv2d(width, wider, 3, stride=2, padding=1, groups=s.encoder_groups, bias=False)
-            layers += [spectral_norm(conv) if s.spectral else conv, nn.InstanceNorm2d(wider), nn.LeakyReLU(0.2)]
+            if s.encoder_norm == "instance":
+                layers += [spectral_norm(conv) if s.spectral else conv, nn.InstanceNorm2d(wider), nn.LeakyReLU(0.2)]
+            else:
+                layers += [conv, nn.LeakyReLU(0.2)]
             width = wider
         self.layers = nn.Sequential(*layers)
         self.mu = nn.Conv2d(width, s.z_channels * s.C, 3, padding=1, groups=s.encoder_groups)
@@ -115,8 +154,21 @@ class Encoder(nn.Module):
         x = self.layers(x)  # (N,encoder_channels[-1],h,w)
         mu, logvar = self.mu(x), self.logvar(x)  # (N,8C,h,w)
         if s.code == "vector":
-            mu, logvar = mu.mean((2, 3), keepdim=True), logvar.mean((2, 3), keepdim=True)  # (N,8C,1,1)
+            where = self._region(classes, mu.shape[-2:])
+            mu, logvar = ((v * where).sum((2, 3), keepdim=True) for v in (mu, logvar))  # (N,8C,1,1)
         return mu, logvar
+
+    def _region(self, classes: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Weights (N,8C,h,w) of a mean over the grid: each class over its own region, or all alike for the whole image.
+
+        A class that is absent has weight 0 everywhere: its code is N(0,1), and its KL 0.
+        """
+        s = self.schedule
+        if s.class_view == "whole":
+            return classes.new_full((1, 1, 1, 1), 1 / (grid[0] * grid[1]))
+        share = F.adaptive_avg_pool2d(classes, grid)  # (N,C,h,w)
+        share = share / share.sum((2, 3), keepdim=True).clamp(min=1e-8)
+        return share.repeat_interleave(s.z_channels, dim=1)
 
 
 class Generator(nn.Module):
@@ -181,19 +233,26 @@ class Networks(nn.Module):
         self.schedule = s
         self.E, self.G = Encoder(s), Generator(s)
         self.D = MultiscaleDiscriminator(s.label_channels + 3, s.d_channels, s.d_layers, s.d_scales, s.spectral)
-        self.apply(_glorot)
+        self.apply(partial(_glorot, gain=s.init_gain))
+        if s.encoder_norm == "none":
+            self.E.apply(_he)
+            nn.init.constant_(self.E.logvar.bias, -3.0)  # little noise at first: G learns to read a code that is there
 
 
-def _glorot(module: nn.Module) -> None:
-    """Glorot's normal initialisation with gain 0.02, zero biases, as SPADE and SMIS start (appendix A)."""
+def _glorot(module: nn.Module, gain: float) -> None:
+    """Glorot's normal initialisation, zero biases (appendix A; SPADE and SMIS use gain 0.02)."""
     if isinstance(module, nn.Conv2d):
         weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
-        nn.init.xavier_normal_(weight, gain=0.02)
+        nn.init.xavier_normal_(weight, gain=gain)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
 
-def decreasing(C: int, blocks: int) -> tuple[int, ...]:
-    """C, C, C/2, C/2, C/4, ... 1: the DeepFashion schedule of groups, for any power of two C."""
-    halvings = int(math.log2(C))
-    return tuple(max(1, C >> max(0, min(halvings, i * halvings // max(blocks - 1, 1)))) for i in range(blocks))
+def _he(module: nn.Module) -> None:
+    """He's initialisation: without norms a signal must keep its size by itself.
+
+    Times 1.5, since a class fills only a part of each receptive field.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)
+        module.weight.data.mul_(1.5)

@@ -1,0 +1,45 @@
+# smislib: `make` alone prints this list. Every target sets up its own environment (.venv) when it is missing.
+PYTHON ?= .venv/bin/python
+PRESET ?= demo
+SEEDS ?= 1
+SMIS = $(PYTHON) -m smislib
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test notebooks smoke-notebooks lab lint clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
+	@echo
+	@echo "  PRESET=smoke|demo|paper (now: $(PRESET))  SEEDS=n (now: $(SEEDS))  PYTHON=path (now: $(PYTHON))"
+
+setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
+
+.venv/bin/python: requirements.lock pyproject.toml
+	@echo "Setting up .venv (a few minutes: torch is large) ..."
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
+	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(DATA_ROOT),--root $(DATA_ROOT))
+
+test: $(PYTHON) ## all tests, then every notebook at `smoke` against its stored outputs
+	$(PYTHON) -m pytest -n 2 tests
+	$(PYTHON) -m smislib.checks
+
+notebooks: $(PYTHON) ## execute the notebooks at PRESET and keep their outputs in notebooks/*.ipynb
+	$(SMIS) notebooks --preset $(PRESET) --store
+
+smoke-notebooks: $(PYTHON) ## store anew what `make test` compares the notebooks with
+	$(PYTHON) -m smislib.checks --store
+
+lab: $(PYTHON) ## open JupyterLab on the notebooks
+	$(PYTHON) -m jupyterlab notebooks
+
+lint: $(PYTHON) ## ruff, check and format
+	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+
+clean: ## remove runs, caches and the environment; figures and committed results stay
+	rm -rf runs .venv *.egg-info

@@ -1,0 +1,187 @@
+"""The `smis` command. Bad input ends in one sentence and exit status 2; Ctrl-C leaves every run resumable."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from .errors import SmisError
+
+BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[str, typer.Argument(help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade")]
+Data = Annotated[str, typer.Option("--data", help="mannequins, photos, or custom with --root")]
+Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
+Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]
+Root = Annotated[str | None, typer.Option(help="folder of a real data set")]
+Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="change one value, e.g. train.steps=100")]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda: as Lightning Fabric names them")]
+
+
+@app.command()
+def train(
+    model: Model,
+    data: Data = "mannequins",
+    preset: Preset = "demo",
+    seed: Seed = 0,
+    root: Root = None,
+    set_: Set = [],  # noqa: B006 (typer copies it)
+    accelerator: Accelerator = "auto",
+    devices: Annotated[int, typer.Option(help="devices of each node")] = 1,
+    nodes: Annotated[int, typer.Option(help="machines")] = 1,
+    progress: Annotated[bool, typer.Option(help="show a progress bar")] = True,
+    measure: Annotated[bool, typer.Option("--eval", help="measure it when it is trained")] = False,
+):
+    """Train one experiment, or resume it where it stopped. A finished one is left alone."""
+    from . import presets
+    from .evaluate import evaluate as evaluate_run
+    from .train import train as train_experiment
+
+    experiment = presets.experiment(model, data, preset, seed, root, _assignments(set_))
+    run = train_experiment(experiment, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
+    if _is_first_process():
+        print(run.folder)
+        if measure:
+            evaluate_run(run, device="cpu" if accelerator == "cpu" else "auto", progress=progress)
+
+
+@app.command("eval")
+def evaluate(
+    run: Annotated[str, typer.Argument(help="name of a run, or its beginning")],
+    again: Annotated[bool, typer.Option(help="measure again what has records")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+):
+    """Measure a finished run; its records appear beside its weights."""
+    from . import runs
+    from .evaluate import evaluate as evaluate_run
+
+    for record in evaluate_run(runs.find(run), device=device, again=again):
+        print(_line(record))
+
+
+@app.command()
+def show(run: Annotated[str, typer.Argument(help="name of a run, or its beginning")]):
+    """An experiment's values, how far it is, and its records."""
+    import json
+
+    from . import config, results, runs
+
+    found = runs.find(run)
+    print(json.dumps(config.to_dict(found.experiment), indent=1))
+    history = found.history()
+    if history:
+        last = history[-1]
+        print(f"step {last['step']} of {found.experiment.train.steps}, {last['seconds'] / last['step']:.3f} s/step")
+    print(f"{'finished' if found.finished else 'not finished: smis train resumes it'}: {found.folder}")
+    for record in results.read(found.records):
+        print(_line(record))
+
+
+@app.command("list")
+def list_runs():
+    """Every run of the store: how far it is."""
+    from . import runs
+
+    for run in runs.list_runs():
+        history = run.history()
+        step = history[-1]["step"] if history else 0
+        print(f"{'finished' if run.finished else f'{step}/{run.experiment.train.steps}':>12}  {run.experiment.name}")
+
+
+@app.command()
+def reproduce(
+    preset: Preset = "demo",
+    seeds: Annotated[int, typer.Option(help="seeds 0 .. n-1 of every experiment")] = 1,
+    jobs: Annotated[int | None, typer.Option(help="trainings at a time; default: one per core on a CPU, 1 on a GPU")] = None,
+    root: Root = None,
+):
+    """Train, measure and execute every notebook; then list every table and figure with its path.
+
+    With --root, the tables are made on that folder (data set `custom`) instead of the embedded data.
+    """
+    from .reproduce import reproduce as reproduce_all
+
+    reproduce_all(preset, seeds, jobs, root)
+
+
+@app.command()
+def notebooks(
+    names: Annotated[list[str] | None, typer.Argument(help="e.g. 02 05; default: all")] = None,
+    preset: Preset = "demo",
+    store: Annotated[bool, typer.Option(help="also keep the outputs in notebooks/*.ipynb")] = False,
+    parameter: Annotated[list[str], typer.Option("-p", metavar="NAME=VALUE", help="a notebook parameter")] = [],  # noqa: B006
+):
+    """Execute notebooks by papermill."""
+    from . import notebooks as nb
+
+    for path in nb.select(names):
+        print(nb.execute(path, preset, store=store, parameters=_assignments(parameter)))
+
+
+@app.command()
+def publish(preset: Preset = "demo"):
+    """For maintainers: commit-ready copies of the store's records, and the README's table made of them."""
+    from .publish import publish as publish_records
+
+    for path in publish_records(preset):
+        print(path)
+
+
+@data_app.command("check")
+def data_check(
+    name: Annotated[str, typer.Argument(help="custom, photos, mannequins")],
+    root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
+    preset: Preset = "demo",
+):
+    """Expected against found, every fault by file name."""
+    from . import presets
+    from .data.check import check
+
+    report = check(presets.data_spec(name, preset, root))
+    print(report)
+    raise typer.Exit(0 if report.ok else 2)
+
+
+def _assignments(texts: list[str]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text:
+            raise SmisError(f"{text!r} is not KEY=VALUE.")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _line(record) -> str:
+    from .results import significant
+
+    interval = f"  [{significant(record.interval[0])}, {significant(record.interval[1])}]" if record.interval else ""
+    reading = record.protocol.get("reading", "")
+    return f"{record.metric:>20}  {significant(record.value):>10}{interval}  {reading}"
+
+
+def _is_first_process() -> bool:
+    """Whether this is rank 0 of a training on several devices, or the only process."""
+    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
+
+
+def main() -> None:
+    """Entry point: the whole command line, errors as one line."""
+    message = None
+    try:
+        status = app(standalone_mode=False) or 0
+    except SmisError as error:
+        status, message = BAD_INPUT, str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
+            raise
+        status, message = BAD_INPUT, f"{error.format_message()} `smis --help` lists the commands and their options."
+    if status == INTERRUPTED:
+        message = "stopped. The same command resumes from the last checkpoint."
+    if message and _is_first_process():
+        print(f"smis: {message}", file=sys.stderr)
+    sys.exit(status)

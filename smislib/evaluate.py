@@ -1,0 +1,130 @@
+"""Measure a finished run by its experiment's protocol. Each group of metrics is one file of records, measured once."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from . import config, data, results, runs
+from .errors import SmisError
+from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segmentation, speed
+from .results import Record
+from .runs import Run
+from .sample import draw, generate, generator, vary
+
+BATCH = 64
+
+
+def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = False, progress: bool = True) -> list[Record]:
+    """The records of a run: image quality, diversity, class control, segmentation, cost. What is there is not redone.
+
+    `again` measures anew and drops what was measured by another protocol. `device` "auto" is the GPU where there is one.
+    """
+    if not run.finished:
+        raise SmisError(f"run {run.experiment.name} is not trained to its end: `smis train` resumes it.")
+    device = _device(device)
+    if device.type == "cpu" and run.experiment.train.threads:
+        torch.set_num_threads(run.experiment.train.threads)
+    with run.lock():
+        bench = _Bench(run, device)
+        for name, measure in bench.groups().items():
+            folder = run.records
+            file = f"{name}-{config.content_hash(config.to_dict(run.experiment.evaluation))[:8]}"
+            if (folder / f"{file}.json").exists() and not again:
+                continue
+            stale = set(folder.glob(f"{name}-*.json")) if again else set()
+            if progress:
+                print(f"{run.experiment.name}: measuring {name}", flush=True)
+            started = time.perf_counter()
+            measured = measure()
+            seconds = time.perf_counter() - started
+            weights, where = backbones.file_hash(run.weights), results.device_name(device)
+            results.write(folder, [results.record(m, run, weights, where, seconds) for m in measured], file)
+            for path in stale - {folder / f"{file}.json"}:
+                path.unlink()
+    return results.read(run.records)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # an unknown name, or torch without that kind of device
+        raise SmisError(f"device {str(name)!r} cannot be used here ({str(error).splitlines()[0]}). Use auto or cpu.") from error
+
+
+class _Bench:
+    """What the measurements share: the networks, the held-out images, one fake for each. Loaded when first needed."""
+
+    def __init__(self, run: Run, device: torch.device):
+        self.run, self.device, self.spec = run, device, run.experiment.evaluation
+        self.classes = data.classes(run.experiment.data)
+        self._networks, self._test = None, None
+
+    def groups(self) -> dict[str, Callable[[], list[Measurement]]]:
+        groups = {"quality": self.quality, "diversity": self.diversity, "cost": self.cost}
+        trained_on = backbones.load("segmenter").metadata["training"]["classes"]
+        if tuple(trained_on) == self.classes.names:
+            groups["segmentation"] = self.segmentation
+        return groups
+
+    @property
+    def networks(self) -> nn.Module:
+        if self._networks is None:
+            self._networks = runs.load(self.run.weights).to(self.device, memory_format=torch.channels_last)
+        return self._networks
+
+    @property
+    def test(self) -> dict:
+        """The first n_fid held-out images, as one batch on the CPU."""
+        if self._test is None:
+            test_set = data.open_split(self.run.experiment.data, "test")
+            if len(test_set) < self.spec.n_fid:
+                raise SmisError(f"the test split has {len(test_set)} images, the protocol asks for {self.spec.n_fid}.")
+            self._test = data.collate([test_set[i] for i in range(self.spec.n_fid)])
+            self._test["labels"] = data.one_hot(self._test["label_map"], self.classes, self._test["name"])
+        return self._test
+
+    def fakes(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """(image, label_map) batches: one drawn code for each held-out label map."""
+        rng = generator(self.spec.seed, "fid")
+        for i in range(0, self.spec.n_fid, BATCH):
+            labels = self.test["labels"][i : i + BATCH]
+            yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), self.test["label_map"][i : i + BATCH]
+
+    def sample(self, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
+        return vary(self.networks, labels, c, k, rng)
+
+    def quality(self) -> list[Measurement]:
+        extract = inception.features(self.device) if self.spec.backbone == "paper" else backbones.EmbeddedFeatures(self.device)
+        real = self.test["image"].split(BATCH)
+        return fid.measure(extract, real, (image for image, _ in self.fakes()), seed=self.spec.seed)
+
+    def segmentation(self) -> list[Measurement]:
+        return segmentation.measure(self.fakes(), self.classes, device=self.device, seed=self.spec.seed)
+
+    def diversity(self) -> list[Measurement]:
+        distance = lpips.alexnet(self.device) if self.spec.backbone == "paper" else lpips.embedded(self.device)
+        pool, spec = self.test["labels"], self.spec
+        measured = diversity.class_diversity(
+            self.sample, pool, len(self.classes), n=spec.n_maps, m=spec.m_pairs, distance=distance, seed=spec.seed,
+            readings=("masked", "spatial"),
+        )  # fmt: skip
+        overall = diversity.lpips_diversity(self.sample, pool[: spec.n_maps], m=spec.m_pairs, distance=distance, seed=spec.seed)
+        return [m for reading in measured.values() for m in reading.measurements()] + [overall]
+
+    def cost(self) -> list[Measurement]:
+        labels, networks = self.test["labels"][:1], self.networks
+        z = draw(networks, 1, generator(self.spec.seed, "fps"))
+        fresh = runs.build(self.run.experiment)  # with gradients: `load` freezes
+        players = [fresh.G, fresh.E] if fresh.E else [fresh.G]
+        history = self.run.history()
+        steps = history[-1]["step"]
+        protocol = {"batch": self.run.experiment.train.batch, "threads": self.run.experiment.train.threads, "statistic": "mean"}
+        return [
+            speed.parameters(*players),
+            speed.fps(lambda: generate(networks, labels, z), self.device),
+            Measurement("s/step", history[-1]["seconds"] / steps, protocol),
+        ]

@@ -1,0 +1,124 @@
+"""Notebooks: the .py files (jupytext percent) are the source; papermill executes them with the preset as parameter."""
+
+import ast
+import json
+import os
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from . import paths, runs
+from .errors import SmisError, did_you_mean
+
+
+def select(names: list[str] | None = None) -> list[Path]:
+    """The sources of the named notebooks ("02" is enough), or all that `make reproduce` runs."""
+    everything = {path.stem: path for path in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.py"))}
+    if not names:
+        return [path for stem, path in everything.items() if not stem.startswith("9")]  # 9x: how the assets were made
+    chosen = []
+    for name in names:
+        found = [path for stem, path in everything.items() if stem.startswith(Path(name).stem)]
+        if not found:
+            raise did_you_mean("notebook", name, everything)
+        chosen += found
+    return chosen
+
+
+def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[str, str] | None = None) -> Path:
+    """Run a notebook at a preset; returns the executed copy. With `store` its outputs go into notebooks/*.ipynb too.
+
+    Raises SmisError for a parameter that the notebook does not have, and for a cell that fails (the copy then
+    shows where).
+    """
+    notebook = jupytext.read(source)
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    values = {"preset": preset} | {k: _literal(v) for k, v in (parameters or {}).items()}
+    _check_parameters(source, notebook, values)
+    output = paths.executed(preset) / f"{source.stem}.ipynb"
+    draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
+    runs.write_atomic(draft, lambda path: nbformat.write(notebook, path))
+    try:
+        papermill.execute_notebook(draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", log_output=False)
+    except PapermillExecutionError as error:
+        raise SmisError(
+            f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. See {output}."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    executed = _clean(nbformat.read(output, as_version=4))
+    runs.write_atomic(output, lambda path: nbformat.write(executed, path))
+    if store:
+        stored = without_injected(executed, values)
+        runs.write_atomic(source.with_suffix(".ipynb"), lambda path: nbformat.write(stored, path))
+    return output
+
+
+def parameters(notebook: NotebookNode) -> dict[str, object]:
+    """Names and defaults of the cell tagged `parameters`."""
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            assigned = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+            return {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
+    return {}
+
+
+def _check_parameters(source: Path, notebook: NotebookNode, values: dict) -> None:
+    known = parameters(notebook)
+    for name in values:
+        if name not in known:
+            raise did_you_mean(f"parameter of {source.name}", name, known)
+
+
+def _literal(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _clean(notebook: NotebookNode) -> NotebookNode:
+    """Without what differs from run to run: timings, paths and versions that papermill stamps, cell ids, progress bars."""
+    notebook.metadata = {k: v for k, v in notebook.metadata.items() if k in ("kernelspec", "jupytext")}
+    notebook.nbformat_minor = 4  # no random cell ids
+    for cell in notebook.cells:
+        cell.pop("id", None)
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k == "tags"}
+        if cell.cell_type == "code":
+            cell.outputs = _joined([o for o in cell.outputs if o.get("name") != "stderr"])
+    return notebook
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """What a cell prints as one output, however the kernel happened to cut it."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def without_injected(notebook: NotebookNode, values: dict[str, object]) -> NotebookNode:
+    """With the cells of its source: papermill's own cell is dropped, its values stand in the cell tagged `parameters`."""
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = _assign(cell.source, values)
+    return notebook
+
+
+def _assign(source: str, values: dict[str, object]) -> str:
+    """Python `source` whose top-level assignments to the names in `values` are those values; the rest stays as it is."""
+    lines = source.splitlines()
+    for node in ast.parse(source).body:
+        name = node.targets[0].id if isinstance(node, ast.Assign) else None
+        if name in values and ast.literal_eval(node.value) != values[name]:
+            value = json.dumps(values[name]) if isinstance(values[name], str) else repr(values[name])
+            lines[node.lineno - 1] = f"{name} = {value}"
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""What is committed of a reproduction: the records behind the tables, and the README's table made of them."""
+
+import re
+import shutil
+from pathlib import Path
+
+from . import paths, results, runs
+from .errors import SmisError
+
+README = paths.CHECKOUT / "README.md"
+COLUMNS = {  # metric -> heading
+    "mCSD[embedded]": "mCSD ↑",
+    "mOCD[embedded]": "mOCD ↓",
+    "mCSD/mOCD[embedded]": "mCSD/mOCD ↑",
+    "FID[embedded]": "FID ↓",
+    "LPIPS[embedded]": "LPIPS ↑",
+    "mIoU[embedded]": "mIoU ↑",
+    "Params": "parameters",
+    "s/step": "s/step",
+}
+
+
+def publish(preset: str = "demo") -> list[Path]:
+    """Copy the store's records of a preset to results/runs and write the README's table from them."""
+    copied = []
+    for run in runs.list_runs():
+        if run.experiment.preset == preset and run.finished:
+            target = paths.COMMITTED_RECORDS / run.experiment.name
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir(parents=True)
+            for path in sorted(run.records.glob("*.json")):
+                copied.append(Path(shutil.copy(path, target)))
+            shutil.copy(run.folder / "config.json", target / "config.txt")
+    if not copied:
+        raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
+    README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
+    return copied
+
+
+def table_1(preset: str = "demo") -> str:
+    """The README's table, from the committed records alone."""
+    from .presets import TABLE_1  # presets know every model; this module only needs them here
+
+    records = [r for r in results.read(paths.COMMITTED_RECORDS) if r.data == "mannequins" and r.preset == preset]
+    table = results.cells(records, TABLE_1, list(COLUMNS))
+    lines = ["| model | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for model in TABLE_1:
+        cells = [results.significant(table[model, m].value) if (model, m) in table else "not run" for m in COLUMNS]
+        lines.append(f"| {results.MODELS[model].title} | " + " | ".join(cells) + " |")
+    seeds = sorted({r.seed for r in records})
+    lines.append(f"\nPreset {preset}, {len(seeds)} seed(s); intervals and protocols: `figures/table01_ablation.md`, `results/runs`.")
+    return "\n".join(lines)
+
+
+def fill(text: str, marker: str, body: str) -> str:
+    """`text` with what stands between <!-- marker --> and <!-- /marker --> replaced by `body`."""
+    pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise SmisError(f"README.md lacks the lines <!-- {marker} --> and <!-- /{marker} -->.")
+    return pattern.sub(lambda m: f"{m[1]}{body}\n{m[2]}", text)

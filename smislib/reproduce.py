@@ -1,0 +1,132 @@
+"""`make reproduce`: train and measure every experiment, a process for each core, then execute every notebook."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from . import data, notebooks, paths, presets, runs
+from .config import Experiment
+from .errors import SmisError
+from .evaluate import evaluate
+from .runs import Run
+from .train import train
+
+
+def plan(preset: str, seeds: int = 1, root: str | None = None) -> list[Experiment]:
+    """Every experiment behind the tables and figures. What takes longest comes first."""
+    table_1 = [
+        presets.experiment(model, "custom" if root else "mannequins", preset, seed, root)
+        for seed in range(seeds)
+        for model in presets.TABLE_1
+    ]
+    return table_1 + [presets.experiment("groupdnet", "photos", preset, 0)]
+
+
+def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | None = None) -> None:
+    """Everything, from nothing or from wherever an earlier call stopped; prints what it made."""
+    started = time.monotonic()
+    experiments = plan(preset, seeds, root)
+    for spec in dict.fromkeys(e.data for e in experiments):
+        for split in ("train", "test"):
+            data.open_split(spec, split)  # rendered once, here, instead of by every worker
+    _train_and_measure(experiments, jobs or _default_jobs(experiments))
+    executed = []
+    sources = notebooks.select()
+    for i, source in enumerate(sources, 1):
+        print(f"[notebook {i}/{len(sources)}] {source.name}", flush=True)
+        executed.append(notebooks.execute(source, preset))
+    _summary(preset, executed, time.monotonic() - started)
+
+
+def ready(experiment: Experiment, measure: bool = True) -> Run:
+    """The run of an experiment; what is missing is trained, and measured, here and now, with a message."""
+    run = runs.open_run(experiment)
+    if not run.finished:
+        print(f"{experiment.model} on {experiment.data.name}: training {experiment.train.steps} steps ...", flush=True)
+        train(experiment, progress=False)
+    if measure:
+        evaluate(run, progress=False)
+    return run
+
+
+def _default_jobs(experiments: list[Experiment]) -> int:
+    if torch.cuda.is_available():
+        return 1
+    return max(1, len(os.sched_getaffinity(0)) // (experiments[0].train.threads or len(os.sched_getaffinity(0))))
+
+
+def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:
+    """One `smis train --eval` process an experiment, `jobs` at a time; one progress bar over all their steps."""
+    waiting, running = list(experiments), {}
+    total = sum(e.train.steps for e in experiments)
+    steady = 1.0 if sys.stderr.isatty() else 20.0  # seconds between updates: a log file wants fewer
+    done = sum(_steps_done(e) for e in experiments)
+    print(f"{len(experiments)} experiments, {jobs} at a time; {done} of {total} training steps are done already.", flush=True)
+    with tqdm(total=total, initial=done, desc="train + measure", unit="step", mininterval=steady, file=sys.stderr) as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    experiment = waiting.pop(0)
+                    running[_start(experiment)] = experiment
+                time.sleep(0.5)
+                bar.n = max(bar.n, sum(_steps_done(e) for e in experiments))
+                bar.set_postfix_str(", ".join(f"{e.model}/{e.data.name} {_steps_done(e)}" for e in running.values()), refresh=False)
+                bar.update(0)
+                for process in [p for p in running if p.poll() is not None]:
+                    experiment = running.pop(process)
+                    if process.returncode:
+                        raise SmisError(f"{experiment.name} stopped with: {_last_words(experiment)}")
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
+
+
+def _start(experiment: Experiment) -> subprocess.Popen:
+    e = experiment
+    command = [sys.executable, "-m", "smislib", "train", e.model, "--data", e.data.name, "--preset", e.preset]
+    command += ["--seed", str(e.seed), "--eval", "--no-progress"] + (["--root", e.data.root] if e.data.root else [])
+    threads = str(e.train.threads or "")
+    environment = os.environ | ({"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads} if threads else {})
+    with _output_of(experiment).open("w") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+
+
+def _output_of(experiment: Experiment) -> Path:
+    return runs.open_run(experiment).folder / "output.txt"
+
+
+def _last_words(experiment: Experiment) -> str:
+    lines = _output_of(experiment).read_text().strip().splitlines()
+    return lines[-1] if lines else f"no message; see {_output_of(experiment)}"
+
+
+def _steps_done(experiment: Experiment) -> int:
+    run = runs.open_run(experiment)
+    if run.finished:
+        return experiment.train.steps
+    history = run.history()
+    return history[-1]["step"] if history else 0
+
+
+def _summary(preset: str, executed: list[Path], seconds: float) -> None:
+    figures = paths.figures(preset)
+    made = sorted(p for p in figures.glob("*") if p.is_file() and p.stem[:3] in ("fig", "tab"))
+    names = dict.fromkeys(p.stem for p in made)
+    print(f"\nDone in {seconds / 60:.1f} min. Tables and figures (preset {preset}):")
+    for name in names:
+        files = [p.name for p in made if p.stem == name]
+        print(f"  {_shown(figures)}/{' '.join(files)}")
+    print("Executed notebooks:")
+    for path in executed:
+        print(f"  {_shown(path)}")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,259 @@
+"""Results are records, not numbers: a value with its protocol, seed, preset, experiment, device and versions.
+
+Tables are joins over records. A column takes records of one protocol only, so two numbers that were not measured the
+same way never stand under one heading.
+"""
+
+import datetime
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from . import config, paths, presets, runs
+from .errors import SmisError
+from .metrics import METRICS, Measurement
+from .models import MODELS
+
+# What may differ between two records of one column: it describes the model, not the measurement.
+OF_THE_MODEL = {"counted", "repeats"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement of one run."""
+
+    metric: str
+    value: float
+    protocol: dict
+    model: str
+    data: str
+    preset: str
+    seed: int
+    experiment: str  # the hash that names the run's folder
+    weights: str  # hash of the weights that were measured
+    interval: tuple[float, ...] | None = None  # 95 %
+    spread: float | None = None
+    device: str = "cpu"
+    versions: dict = field(default_factory=dict)
+    date: str = ""
+    seconds: float = 0.0
+
+    @property
+    def protocol_hash(self) -> str:
+        return config.content_hash({k: v for k, v in self.protocol.items() if k not in OF_THE_MODEL})
+
+
+def record(measurement: Measurement, run: runs.Run, weights: str, device: str, seconds: float) -> Record:
+    """A measurement of a run as a record."""
+    e = run.experiment
+    return Record(
+        metric=measurement.metric,
+        value=measurement.value,
+        protocol=measurement.protocol,
+        model=e.model,
+        data=e.data.name,
+        preset=e.preset,
+        seed=e.seed,
+        experiment=e.hash,
+        weights=weights,
+        interval=measurement.interval,
+        spread=measurement.spread,
+        device=device,
+        versions=versions(),
+        date=datetime.date.today().isoformat(),
+        seconds=round(seconds, 2),
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the numbers depend on, beside the experiment."""
+    packages = {name: version(name) for name in ("torch", "numpy", "scikit-image")}
+    return packages | {"python": platform.python_version(), "code": _code_version()}
+
+
+def _code_version() -> str:
+    """The commit of the checkout, or the package version outside one."""
+    try:
+        out = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=paths.PACKAGE, capture_output=True, text=True, check=True
+        )
+        return out.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return version("smislib")
+
+
+def write(folder: Path, records: Iterable[Record], name: str) -> None:
+    """All the records of one measurement as one file."""
+    body = [config.to_dict(r) for r in records]
+    runs.write_atomic(folder / f"{name}.json", lambda path: path.write_text(json.dumps(body, indent=1) + "\n"))
+
+
+def read(folder: Path) -> list[Record]:
+    """The records below a folder. A file that cannot be read is an error that names it."""
+    records = []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            records += [config.from_dict(Record, body) for body in json.loads(path.read_text())]
+        except (json.JSONDecodeError, TypeError, SmisError) as error:
+            raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
+    return records
+
+
+def of_runs(data: str, preset: str) -> list[Record]:
+    """The records of the store for one data set at one preset.
+
+    Only runs that are the preset as it stands: one that `--set` changed, or made before the preset changed, carries its
+    name but not its values. `read(run.records)` gives the records of any run.
+    """
+    records = []
+    for run in runs.list_runs():
+        e = run.experiment
+        asked = (e.data.name, e.preset) == (data, preset)
+        if asked and e.hash == presets.experiment(e.model, data, preset, e.seed, e.data.root).hash:
+            records += read(run.records)
+    return records
+
+
+def in_reading(records: Iterable[Record], reading: str) -> list[Record]:
+    """The records of one reading of mCSD and mOCD ("masked" or "spatial"), and all those that have no readings."""
+    return [r for r in records if r.protocol.get("reading", reading) == reading]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell: mean over seeds, and the spread that is known (over seeds, else the interval of the one seed)."""
+
+    value: float
+    records: tuple[Record, ...]
+
+    @property
+    def seeds(self) -> int:
+        return len({r.seed for r in self.records})
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        if self.seeds > 1:
+            sd = float(np.std([r.value for r in self.records], ddof=1))
+            return self.value - sd, self.value + sd
+        interval = self.records[0].interval
+        return (interval[0], interval[1]) if interval else None
+
+    def __str__(self) -> str:
+        text = significant(self.value)
+        if self.seeds > 1:
+            return f"{text} ± {significant(float(np.std([r.value for r in self.records], ddof=1)), 2)}"
+        return f"{text} [{significant(self.interval[0])}, {significant(self.interval[1])}]" if self.interval else text
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """`value` with so many significant digits, without an exponent where that is readable."""
+    if not np.isfinite(value):
+        return str(value)
+    if abs(value) >= 1e5:
+        return f"{value / 1e6:.{digits}g} M"
+    if value == 0 or abs(value) < 1e-5:
+        return f"{value:.{digits - 1}e}" if value else "0"
+    decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:.{decimals}f}"
+
+
+def cells(records: Sequence[Record], models: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Cell]:
+    """(model, metric) -> cell.
+
+    Raises SmisError when a column would mix protocols, presets or data sets, or count one seed of a model twice.
+    """
+    table = {}
+    for metric in metrics:
+        column = [r for r in records if r.metric == metric and r.model in models]
+        for what in ("protocol_hash", "preset", "data"):
+            values = {getattr(r, what): r for r in column}
+            if len(values) > 1:
+                a, b = list(values.values())[:2]
+                raise SmisError(
+                    f"column {metric} would mix records of different {what.split('_')[0]}: {a.model} (seed {a.seed}) and "
+                    f"{b.model} (seed {b.seed}) {_difference(a, b)}. Evaluate again with one protocol: smis eval --again."
+                )
+        for model in models:
+            mine = tuple(r for r in column if r.model == model)
+            if len({r.seed for r in mine}) < len(mine):
+                found = ", ".join(sorted({r.experiment for r in mine}))
+                raise SmisError(f"column {metric} has several records of {model} with one seed (experiments {found}): keep one.")
+            if mine:
+                table[model, metric] = Cell(float(np.mean([r.value for r in mine])), mine)
+    return table
+
+
+def _difference(a: Record, b: Record) -> str:
+    keys = sorted(k for k in a.protocol.keys() | b.protocol.keys() if a.protocol.get(k) != b.protocol.get(k))
+    if not keys:
+        return f"are of {a.data}/{a.preset} and {b.data}/{b.preset}"
+    return "differ in " + ", ".join(f"{k} ({a.protocol.get(k)} | {b.protocol.get(k)})" for k in keys[:3])
+
+
+def published(paper: str, table: str) -> dict:
+    """What a paper prints: {"columns": [...], "rows": {name: [value or None]}, "source": ..., "confidence": ...}."""
+    body = json.loads(paths.PUBLISHED.read_text())
+    return body[paper][table]
+
+
+def published_cell(table: dict, row: str, column: str) -> str:
+    """A printed number, or "not available" where we have no source for it."""
+    value = table["rows"].get(row, [None] * len(table["columns"]))[table["columns"].index(column)]
+    return "not available" if value is None else str(value)
+
+
+def comparison(
+    records: Sequence[Record], models: Sequence[str], columns: dict[str, str | None], printed: dict
+) -> tuple[pd.DataFrame, str]:
+    """A table, published | reproduced, and its caption.
+
+    `columns` maps our metric to the paper's column, or to None where the paper has none.
+    """
+    ours = cells(records, models, list(columns))
+    frame = {}
+    for metric, theirs in columns.items():
+        arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
+        if theirs is not None:
+            frame[theirs + arrow, "published"] = [published_cell(printed, MODELS[m].title, theirs) for m in models]
+        frame[(theirs or metric) + arrow, f"reproduced as {metric}"] = [
+            str(ours[m, metric]) if (m, metric) in ours else "not run" for m in models
+        ]
+    table = pd.DataFrame(frame, index=pd.Index([MODELS[m].title for m in models], name="model"))
+    used = [cell for cell in ours.values()]
+    presets = sorted({r.preset for c in used for r in c.records})
+    seeds = sorted({r.seed for c in used for r in c.records})
+    data = sorted({r.data for c in used for r in c.records})
+    spread = "mean ± sd over seeds" if len(seeds) > 1 else "brackets: 95 % bootstrap interval over images of the one seed"
+    caption = (
+        f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {len(seeds)} seed(s) ({', '.join(map(str, seeds))}); "
+        f"{spread}. [embedded] metrics use the small shipped networks and are not the papers' metrics. "
+        f"Published: {printed['confidence']}."
+    )
+    return table, caption
+
+
+def save_table(table: pd.DataFrame, caption: str, name: str, preset: str) -> list[Path]:
+    """figures/NAME.csv, .md and .tex, each with its caption."""
+    flat = table.copy()
+    flat.columns = [", ".join(c) if isinstance(c, tuple) else c for c in table.columns]
+    folder = paths.figures(preset)
+    texts = {
+        "csv": f"# {caption}\n{flat.to_csv()}",
+        "md": f"{flat.to_markdown(disable_numparse=True)}\n\n{caption}\n",
+        "tex": flat.to_latex(escape=True, caption=caption),
+    }
+    for suffix, text in texts.items():
+        runs.write_atomic(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
+    return [folder / f"{name}.{suffix}" for suffix in texts]
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"

@@ -1,0 +1,66 @@
+"""What the tests share: one thread, a store of their own, networks small enough to build in milliseconds."""
+
+import multiprocessing
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every process that a test starts
+
+import pytest
+import torch
+from hypothesis import settings
+
+from smislib import presets
+from smislib.config import Experiment
+
+torch.set_num_threads(1)
+settings.register_profile("smis", deadline=None)  # a loaded machine is no failure
+settings.load_profile("smis")
+multiprocessing.set_forkserver_preload(["smislib.train"])  # a child then starts in milliseconds, not in seconds
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """Rendered data, made once: every store's cache points here."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, rendered):
+    """An empty SMIS_HOME."""
+    folder = tmp_path / "home"
+    (folder / "runs").mkdir(parents=True)
+    (folder / "runs" / ".cache").symlink_to(rendered, target_is_directory=True)
+    monkeypatch.setenv("SMIS_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def small():
+    """`small(model="groupdnet", **{"train.steps": 5})`: a smoke experiment on eight mannequins."""
+
+    def make(model: str = "groupdnet", seed: int = 0, **assignments) -> Experiment:
+        size = {"data.n_train": 8, "data.n_test": 6, "train.steps": 5, "train.checkpoint_every": 2, "train.sample_every": 100}
+        texts = {key: str(value) for key, value in (size | assignments).items()}
+        return presets.experiment(model, "mannequins", "smoke", seed, assignments=texts)
+
+    return make
+
+
+@pytest.fixture
+def processes():
+    """Starts functions in processes of their own; what still runs when the test ends is killed."""
+    context = multiprocessing.get_context("forkserver")
+    started = []
+
+    def start(function, *arguments):
+        process = context.Process(target=function, args=arguments)
+        process.start()
+        started.append(process)
+        return process
+
+    start.context = context
+    yield start
+    for process in started:
+        if process.is_alive():
+            process.kill()
+        process.join()

@@ -1,0 +1,224 @@
+"""The `smis` command: bad input ends in status 2 and one sentence, good input in what was asked for."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from smislib import evaluate as evaluation
+from smislib import notebooks, paths, runs
+from smislib.cli import main
+from smislib.errors import SmisError
+
+
+@pytest.fixture
+def smis(home, monkeypatch, capfd):
+    """`smis("list")` runs a command line in this process: (status, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["smis", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+TINY = ["--set", "data.n_train=8", "--set", "data.n_test=6", "--set", "train.steps=2", "--set", "evaluation.n_fid=6"]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("trian groupdnet", ["No such command 'trian'"]),
+        ("train", ["MODEL"]),
+        ("train groupdnet --presset smoke", ["--presset", "--preset"]),
+        ("train groupdnet --seed one", ["--seed", "integer"]),
+        ("train groupdnet --set", ["--set"]),
+        ("train groupdnt", ["unknown model 'groupdnt'", "'groupdnet'"]),
+        ("train groupdnet --data manequins", ["unknown data set 'manequins'", "'mannequins'"]),
+        ("train groupdnet --preset smokey", ["unknown preset 'smokey'", "'smoke'"]),
+        ("train groupdnet --preset smoke --set train.step=4", ["unknown TrainSpec key 'step'", "'steps'"]),
+        ("train groupdnet --preset smoke --set train.steps", ["'train.steps' is not KEY=VALUE"]),
+        ("train groupdnet --preset smoke --set train.steps=many", ["must be int, found 'many'"]),
+        ("train groupdnet --preset smoke --set train.steps=0", ["must be at least 1, found 0"]),
+        ("train groupdnet --preset smoke --set loss.backbone=vgg", ["unknown perceptual backbone 'vgg'", "'vgg19'"]),
+        ("train groupdnet --preset smoke --set data.height=36 --set data.width=36", ["36x36", "multiples of 8"]),
+        ("train groupdnet --preset smoke --set model=vspade", ["model cannot be assigned"]),
+        ("train groupdnet --preset smoke --data custom", ["needs its folder: --root"]),
+        ("train groupdnet --preset smoke --data custom --root nowhere", ["nowhere is not a folder"]),
+        ("train groupdnet --preset smoke --devices 3", ["must divide evenly"]),
+        ("train groupdnet --preset smoke --accelerator abacus", ["accelerator=abacus"]),
+        ("show nothing", ["is empty. Train something first"]),
+        ("eval nothing", ["is empty. Train something first"]),
+        ("notebooks 77", ["unknown notebook '77'"]),
+        ("data check custom nowhere", ["nowhere is not a folder"]),
+        ("data check mannequins", ["there is no folder to check"]),
+    ],
+)
+def test_bad_input_ends_in_status_2_and_one_line(line, parts, smis):
+    status, out, err = smis(*line.split())
+    assert status == 2
+    told = err.strip().splitlines()
+    assert len(told) == 1, err
+    assert told[0].startswith("smis: ")
+    assert all(part in told[0] for part in parts)
+    assert out == ""
+
+
+def test_nothing_asked_shows_what_can_be_asked(smis):
+    for arguments in ((), ("--help",)):
+        status, out, err = smis(*arguments)
+        assert status == (0 if arguments else 2)
+        assert all(command in out + err for command in ("train", "eval", "show", "list", "reproduce", "notebooks"))
+        assert "smis: " not in err
+
+
+def test_a_run_is_trained_measured_listed_and_shown(smis):
+    status, out, err = smis("train", "groupdnet", "--preset", "smoke", *TINY, "--eval", "--no-progress")
+    assert (status, err) == (0, "")
+    folder = Path(out.splitlines()[0])
+    (run,) = runs.list_runs()
+    assert folder == run.folder
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+    status, out, _ = smis("list")
+    assert (status, out.split()) == (0, ["finished", run.experiment.name])
+
+    status, shown, _ = smis("show", "mannequins-groupdnet")
+    assert status == 0
+    body, _, rest = shown.partition("\n}\n")
+    assert json.loads(body + "\n}") == json.loads((folder / "config.json").read_text())
+    assert rest.startswith("step 2 of 2, ")
+    assert f"finished: {folder}" in rest
+    for metric in ("FID[embedded]", "KID[embedded]", "mCSD[embedded]", "mOCD[embedded]", "LPIPS[embedded]", "mIoU[embedded]", "Params", "FPS", "s/step"):
+        assert metric in rest
+
+    status, measured, _ = smis("eval", "mannequins-groupdnet", "--device", "cpu")
+    assert status == 0
+    assert measured in shown  # the same records: nothing was measured again
+    status, out, err = smis("train", "groupdnet", "--preset", "smoke", *TINY, "--eval", "--no-progress")
+    assert (status, out.strip(), err) == (0, str(folder), "")
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == written
+
+    status, out, err = smis("eval", "mannequins-groupdnet", "--device", "abacus")
+    assert status == 2
+    assert err.startswith("smis: device 'abacus' cannot be used here")
+
+
+def test_an_unfinished_run_is_listed_but_not_measured(smis, small):
+    run = runs.open_run(small())
+    run.log.write_text('{"step": 3, "seconds": 1.5}\n')
+    assert smis("list")[1].split() == ["3/5", run.experiment.name]
+    status, out, _ = smis("show", run.experiment.name)
+    assert status == 0
+    assert "step 3 of 5, 0.500 s/step\nnot finished: smis train resumes it" in out
+    status, _, err = smis("eval", run.experiment.name)
+    assert status == 2
+    assert "is not trained to its end" in err
+
+
+def test_measuring_again_replaces_another_protocol(home, small, monkeypatch):
+    """Two protocols in one run would make every table refuse it."""
+    run = runs.open_run(small())
+    run.finish(runs.build(run.experiment))
+    monkeypatch.setattr(evaluation._Bench, "groups", lambda self: {"quality": lambda: []})
+    (run.records / "quality-0ld0ld00.json").write_text("[]")
+    (run.records / "cost-0ld0ld00.json").write_text("[]")
+
+    def quality() -> list[str]:
+        return sorted(path.name for path in run.records.glob("quality-*"))
+
+    evaluation.evaluate(run, device="cpu", progress=False)
+    assert len(quality()) == 2
+    evaluation.evaluate(run, device="cpu", again=True, progress=False)
+    assert len(quality()) == 1
+    assert quality() != ["quality-0ld0ld00.json"]
+    assert (run.records / "cost-0ld0ld00.json").exists()
+
+
+def custom(root: Path, value: int) -> Path:
+    """Two classes, one of whose label maps holds `value`."""
+    for split in ("train", "test"):
+        for i in range(4):
+            for part in ("images", "labels"):
+                (root / split / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((32, 32, 3), 40 * i, np.uint8)).save(root / split / "images" / f"p{i}.png")
+            label = np.zeros((32, 32), np.uint8)
+            label[:, 16:] = value if (split, i) == ("train", 2) else 1
+            Image.fromarray(label).save(root / split / "labels" / f"p{i}.png")
+    (root / "classes.json").write_text('{"names": ["left", "right"]}')
+    return root
+
+
+def test_a_folder_of_ones_own_is_trained_and_a_wrong_label_named(smis, tmp_path):
+    good, bad = custom(tmp_path / "good", 1), custom(tmp_path / "bad", 7)
+    line = ["train", "groupdnet", "--preset", "smoke", "--data", "custom", "--set", "train.steps=1", "--no-progress"]
+    status, out, err = smis(*line, "--root", str(good))
+    assert (status, err) == (0, "")
+    assert runs.load(out.strip()).schedule.C == 2
+    status, _, err = smis(*line, "--root", str(bad))
+    assert status == 2
+    assert f"{bad}/train/labels/p2.png holds 7, expected 0..1 (left .. right)" in err
+    status, out, _ = smis("data", "check", "custom", str(bad), "--preset", "smoke")
+    assert status == 2
+    assert "p2.png holds 7" in out
+    assert smis("data", "check", "custom", str(good), "--preset", "smoke")[0] == 0
+
+
+def test_two_devices_from_the_command_line(home):
+    """As a user types it: the launcher starts the second process, one of them speaks."""
+    line = [sys.executable, "-m", "smislib", "train", "groupdnet", "--preset", "smoke", *TINY]
+    line += ["--accelerator", "cpu", "--devices", "2", "--no-progress"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=home, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    (run,) = runs.list_runs()
+    assert run.finished
+    assert done.stdout == f"{run.folder}\n"
+    assert [entry["step"] for entry in run.history()] == [1, 2]
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notebook(home, tmp_path, monkeypatch):
+    """A source folder with one tiny notebook."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    source = folder / "07_tiny.py"
+    source.write_text('# %% tags=["parameters"]\npreset = "demo"\nn = 2\n\n# %%\nprint(preset, n * 2)\nassert n < 5, "too many"\n')
+    monkeypatch.setattr(paths, "NOTEBOOKS", folder)
+    return source
+
+
+def test_a_parameter_that_the_notebook_does_not_know_is_an_error(notebook, smis):
+    with pytest.raises(SmisError, match=r"unknown parameter of 07_tiny.py 'presets'. Did you mean 'preset'\? Known: n, preset"):
+        notebooks.execute(notebook, "smoke", parameters={"presets": "demo"})
+    status, _, err = smis("notebooks", "07", "-p", "m=3")
+    assert status == 2
+    assert "unknown parameter of 07_tiny.py 'm'" in err
+
+
+def test_a_notebook_is_executed_at_a_preset_and_stored(notebook):
+    first = notebooks.execute(notebook, "smoke", store=True, parameters={"n": "3"})
+    assert first == paths.executed("smoke") / "07_tiny.ipynb"
+    texts = [cell.outputs[0].text for cell in nbformat.read(first, 4).cells if cell.cell_type == "code" and cell.outputs]
+    assert texts == ["smoke 6\n"]
+    stored = notebook.with_suffix(".ipynb")
+    before = stored.read_bytes()
+    cells = nbformat.read(stored, 4).cells
+    assert [cell.source for cell in cells] == ['preset = "demo"\nn = 2', 'print(preset, n * 2)\nassert n < 5, "too many"']
+    notebooks.execute(notebook, "smoke", store=True, parameters={"n": "3"})
+    assert stored.read_bytes() == before  # nothing in it tells one execution from another
+    with pytest.raises(SmisError, match=r"07_tiny.py failed in cell \d: AssertionError: too many. See .*07_tiny.ipynb"):
+        notebooks.execute(notebook, "smoke", parameters={"n": "9"})
+    assert sorted(path.name for path in paths.executed("smoke").iterdir()) == ["07_tiny.ipynb"]

@@ -1,0 +1,181 @@
+"""Records and the tables that join them: nothing is mixed, nothing is guessed."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as configured
+from hypothesis import strategies as st
+
+from smislib import config, paths, presets, results, runs
+from smislib.errors import SmisError
+from smislib.results import Cell, Record, cells, significant
+
+PROTOCOL = {"backbone": "embedded", "n": 32, "m": 2}
+
+
+def record(model: str = "groupdnet", value: float = 1.0, seed: int = 0, **changes) -> Record:
+    values = dict(metric="FID[embedded]", value=value, protocol=PROTOCOL, model=model, data="mannequins", preset="smoke",
+                  seed=seed, experiment=f"{model}{seed}", weights="w")  # fmt: skip
+    return Record(**(values | changes))
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+numbers = st.floats(allow_nan=False)
+
+
+@configured(max_examples=40)
+@given(
+    value=numbers,
+    interval=st.none() | st.tuples(numbers, numbers),
+    spread=st.none() | numbers,
+    protocol=st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)),
+)
+def test_a_record_survives_its_file(value, interval, spread, protocol, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    written = [record(value=value, interval=interval, spread=spread, protocol=protocol), record("vspade")]
+    results.write(folder, written, "quality")
+    assert results.read(folder) == written
+
+
+def test_a_damaged_file_of_records_is_named(tmp_path):
+    for text, part in (("[{", "is not a file of records"), ("[1]", "is not a file of records"), ('[{"metrc": 1}]', "Did you mean 'metric'")):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(SmisError, match=f"{tmp_path / 'a.json'}") as raised:
+            results.read(tmp_path)
+        assert part in str(raised.value)
+
+
+def test_only_runs_of_the_preset_as_it_stands_enter_its_tables(home):
+    """A run that `--set` changed keeps the preset's name, but not its values."""
+    for changes in ({}, {"train.steps": "7"}):
+        run = runs.open_run(presets.experiment("groupdnet", preset="smoke", assignments=changes))
+        results.write(run.records, [record(experiment=run.experiment.hash)], "quality")
+    (found,) = results.of_runs("mannequins", "smoke")
+    assert found.experiment == presets.experiment("groupdnet", preset="smoke").hash
+    assert results.of_runs("mannequins", "demo") == results.of_runs("photos", "smoke") == []
+
+
+# --- columns ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"protocol": PROTOCOL | {"n": 400}}, r"different protocol: .*differ in n \(32 \| 400\)"),
+        ({"protocol": PROTOCOL | {"resize": "none"}}, r"differ in resize \(None \| none\)"),
+        ({"preset": "demo"}, "different preset: .*mannequins/smoke and mannequins/demo"),
+        ({"data": "photos"}, "different data: .*mannequins/smoke and photos/smoke"),
+    ],
+)
+def test_a_column_that_would_mix_what_cannot_be_compared_is_refused(other, message):
+    records = [record(), record("vspade", **other)]
+    with pytest.raises(SmisError, match=message):
+        cells(records, ["groupdnet", "vspade"], ["FID[embedded]"])
+    assert len(cells(records, ["groupdnet"], ["FID[embedded]"])) == 1  # a model that is not asked for does no harm
+
+
+def test_what_describes_the_model_may_differ():
+    records = [record(protocol=PROTOCOL | {"counted": "G, E"}), record("vspade", protocol=PROTOCOL | {"counted": "G"})]
+    assert len(cells(records, ["groupdnet", "vspade"], ["FID[embedded]"])) == 2
+
+
+def test_two_records_of_one_seed_are_refused():
+    records = [record(experiment="aa"), record(experiment="bb", value=2.0)]
+    with pytest.raises(SmisError, match=r"several records of groupdnet with one seed \(experiments aa, bb\)"):
+        cells(records, ["groupdnet"], ["FID[embedded]"])
+
+
+def test_a_cell_is_the_mean_and_standard_deviation_over_seeds():
+    records = [record(value=v, seed=i) for i, v in enumerate((1.0, 2.0, 6.0))]
+    cell = cells(records, ["groupdnet"], ["FID[embedded]"])["groupdnet", "FID[embedded]"]
+    assert (cell.value, cell.seeds) == (3.0, 3)
+    sd = 7**0.5  # of 1, 2, 6 with n - 1
+    assert cell.interval == pytest.approx((3 - sd, 3 + sd))
+    assert str(cell) == "3.00 ± 2.6"
+
+
+def test_a_cell_of_one_seed_shows_the_interval_of_its_measurement():
+    assert str(Cell(1.5, (record(interval=(1.25, 2.0)),))) == "1.50 [1.25, 2.00]"
+    assert str(Cell(1.5, (record(),))) == "1.50"
+
+
+# --- numbers as text --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.012345, "0.0123"),
+        (0.1, "0.100"),
+        (1.0, "1.00"),
+        (12.345, "12.3"),
+        (123.45, "123"),
+        (-2.5, "-2.50"),
+        (12345.6, "12346"),
+        (96_324_451, "96.3 M"),
+        (0.0000012, "1.20e-06"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_three_significant_digits(value, text):
+    assert significant(value) == text
+
+
+@configured(max_examples=100)
+@given(value=st.floats(1e-4, 1e5, exclude_max=True), digits=st.integers(2, 5))
+def test_significant_digits_are_right_to_half_a_unit(value, digits):
+    assert abs(float(significant(value, digits)) - value) <= 0.5 * 10.0 ** -(digits - 1) * value * 10
+
+
+# --- published | reproduced -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def printed(tmp_path, monkeypatch):
+    table = {"columns": ["FID", "LPIPS"], "rows": {"GroupDNet": [9.5, None]}, "source": "table 1", "confidence": "read twice"}
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps({"smis": {"table1": table}}))
+    monkeypatch.setattr(paths, "PUBLISHED", path)
+    return results.published("smis", "table1")
+
+
+def test_what_no_source_gives_is_not_available(printed):
+    assert results.published_cell(printed, "GroupDNet", "FID") == "9.5"
+    assert results.published_cell(printed, "GroupDNet", "LPIPS") == "not available"
+    assert results.published_cell(printed, "VSPADE", "FID") == "not available"
+
+
+def test_a_table_says_what_is_published_what_is_reproduced_and_how(printed):
+    records = [record(value=20.0, interval=(18.0, 22.0)), record("vspade", 30.0)]
+    columns = {"FID[embedded]": "FID", "LPIPS[embedded]": "LPIPS", "Params": None}
+    table, caption = results.comparison(records, ["groupdnet", "vspade"], columns, printed)
+    assert table["FID ↓"].values.tolist() == [["9.5", "20.0 [18.0, 22.0]"], ["not available", "30.0"]]
+    assert table["LPIPS ↑"].values.tolist() == [["not available", "not run"], ["not available", "not run"]]
+    assert list(table["Params"].columns) == ["reproduced as Params"]
+    assert list(table.index) == ["GroupDNet", "VSPADE"]
+    for part in ("preset smoke", "data mannequins", "1 seed(s) (0)", "not the papers' metrics", "read twice"):
+        assert part in caption
+
+
+def test_a_table_is_written_three_ways_with_its_caption(printed, home):
+    table, caption = results.comparison([record(value=20.0)], ["groupdnet"], {"FID[embedded]": "FID"}, printed)
+    written = results.save_table(table, caption, "table01", "smoke")
+    assert [path.relative_to(home).as_posix() for path in written] == [f"figures/smoke/table01.{s}" for s in ("csv", "md", "tex")]
+    for path in written:
+        text = path.read_text()
+        assert all(part in text for part in ("20.0", "9.5", "preset smoke"))
+    header, _, row, *_ = written[1].read_text().splitlines()
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == ["model", "FID ↓, published", "FID ↓, reproduced as FID[embedded]"]
+    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["GroupDNet", "9.5", "20.0"]
+
+
+def test_the_hash_of_a_protocol_ignores_order_and_sees_every_value():
+    a, b = record(protocol={"x": 1, "y": [2]}), record(protocol={"y": [2], "x": 1})
+    assert a.protocol_hash == b.protocol_hash
+    assert a.protocol_hash != dataclasses.replace(a, protocol={"x": 1, "y": [3]}).protocol_hash
+    assert config.from_dict(Record, config.to_dict(a)) == a
