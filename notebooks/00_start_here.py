@@ -133,9 +133,8 @@ print(f"{run.experiment.name}: {run.experiment.train.steps} steps, images {netwo
 # from its labels and `z`.
 
 # %%
-held_out = data.open_split(run.experiment.data, "test")
-batch = data.collate([held_out[i] for i in range(6)])
-labels = data.one_hot(batch["label_map"], classes, batch["name"])
+batch = presets.batch(networks, n=6)  # of the test split
+labels = batch["labels"]
 rebuilt = reconstruct(networks, batch["image"], labels)
 print("labels", tuple(labels.shape), "-> reconstruction", tuple(rebuilt.shape))
 

@@ -183,7 +183,7 @@ photo_sets = {split: data.open_split(photo_spec, split) for split in ("train", "
 print({split: len(dataset) for split, dataset in photo_sets.items()}, "| classes:", ", ".join(photo_classes.names))
 
 # %%
-available = photos.available()
+available = photos.load()
 shown = [name for name in ("astronaut", "chelsea", "coffee", "flower") if name in available]
 print("photographs found:", ", ".join(available))
 

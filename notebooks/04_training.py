@@ -138,8 +138,8 @@ compare("KL, against torch.distributions", losses.kl(mu, logvar), nats.mean())
 compare("KL of N(0,1) itself", losses.kl(torch.zeros_like(mu), torch.zeros_like(mu)).abs(), torch.tensor(0.0))
 
 # %% [markdown]
-# A class that is not in the picture has nothing to say: its code is exactly N(0,1), its part of the KL exactly 0. (So it is
-where the code is a vector per class, the mean over the class's own cells, as at the small presets.)
+# A class that is not in the picture has nothing to say: its code is exactly N(0,1), its part of the KL exactly 0. (So it
+# is where the code is a vector per class, the mean over the class's own cells, as at the small presets.)
 
 # %%
 c = classes.names.index("hair")
@@ -240,7 +240,7 @@ rows |= {f"step {step}": torch.cat([sheets[step][2, :3], sheets[step][3, :3]]) f
 print(len(sheets), "sheets; shown: steps", chosen)
 
 # %% tags=["nbval-ignore-output"]
-fig = viz.image_rows(rows, [*["reconstruction"] * 3, *["drawn"] * 3], size=1.15)
+fig = viz.image_rows(rows, ["", "reconstruction", "", "", "drawn", ""], size=1.15)
 viz.save(fig, "fig_04_samples_over_time", f"{run.experiment.name}: the same held-out label maps during training.", preset)
 moved = [(rows[f"step {chosen[-1]}"] - rows[f"step {step}"]).abs().mean().item() for step in chosen]
 print("mean |pixel - its last value|:", ", ".join(f"{step}: {m:.3f}" for step, m in zip(chosen, moved, strict=True)))

@@ -39,7 +39,7 @@ from smislib import claims, data, presets, results, runs, viz
 from smislib.metrics import METRICS, diversity, lpips
 from smislib.models import MODELS
 from smislib.reproduce import ready
-from smislib.sample import class_slice, draw, generate, generator, resample, vary
+from smislib.sample import draw, generate, generator, resample, vary
 
 # %% tags=["parameters"]
 preset = "demo"
@@ -116,7 +116,8 @@ labels = data.one_hot(batch["label_map"], classes, batch["name"])
 region = batch["label_map"][0] == classes.names.index("upper clothes")
 inverted = torch.where(region, -batch["image"][:1], batch["image"][:1])
 pair = torch.cat([batch["image"][:1], inverted])
-print(f"{region.float().mean():.1%} of the frame changed, pixel change outside: {(pair[0] - pair[1])[:, ~region].abs().max():.1f}")
+moved = (pair[0] - pair[1])[:, ~region].abs().max()
+print(f"{region.float().mean():.1%} of the frame changed; largest pixel change outside: {moved:.1f}")
 
 # %%
 distance = lpips.embedded()
@@ -132,12 +133,14 @@ print(f"masked, outside: we see {outside['masked']:.4f}, expected 0, match: {out
 # both readings, with their intervals; right and low is good, and a dashed line has one mCSD/mOCD.
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), gridspec_kw={"wspace": 0.3})
+fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.4), gridspec_kw={"wspace": 0.34})
 x, y, ratio = on_backbone[:3]
 of = {name: results.cells(part, presets.TABLE_1, on_backbone[:3]) for name, part in (("masked", masked), ("spatial", spatial))}
 for ax, (name, cells) in zip(axes, of.items(), strict=True):
     points = {MODELS[model].title: (cells[model, x], cells[model, y]) for model in presets.TABLE_1}
-    viz.dots(points, ax, ratios=(0.5, 1, 2, 5, 10)).set(xlabel=f"{x} →", ylabel=f"{y} (lower is better)", title=f"{name} reading")
+    viz.dots(points, ax, ratios=(0.5, 1, 2, 5, 10)).set(xlabel=f"{x} ↑", ylabel=f"{y} ↓")
+    ax.set_title(f"{name} reading", pad=14)
+axes[1].legend(loc="center left", bbox_to_anchor=(1.08, 0.5))
 viz.save(fig, "fig_class_control", f"mannequins at preset {preset}; bars: 95 % over label maps; dashed: one mCSD/mOCD.", preset)
 both = {name: {MODELS[m].title: str(cells[m, ratio]) for m in presets.TABLE_1} for name, cells in of.items()}
 print(pd.DataFrame(both).rename_axis(columns="mCSD/mOCD").to_string())
@@ -232,7 +235,7 @@ for name, c in {**parts, "everything": None}.items():
     rows[name] = torch.cat([lit, base, changed("groupdnet", c, 6)])
 
 # %% tags=["nbval-ignore-output"]
-fig = viz.image_rows(rows, ["label map", "first", *(f"draw {k + 1}" for k in range(6))], size=1.15)
+fig = viz.image_rows(rows, ["label map", "one code", *(f"draw {k + 1}" for k in range(6))], size=1.15)
 viz.save(fig, "fig01_smis", f"As SMIS Figure 1: {store['groupdnet'].experiment.name}; a row changes one class.", preset)
 for name, c in parts.items():
     moved, here = (rows[name][2:] - base).abs().mean((0, 1)), batch["label_map"][0] == c
@@ -254,8 +257,8 @@ whole = [MODELS[model].title for model in presets.TABLE_1 if not networks[model]
 print(f"{len(figure4)} rows of {len(figure4['VSPADE'])} images; no code of a class in:", ", ".join(whole))
 
 # %% tags=["nbval-ignore-output"]
-titles = ["first", *(name if k == 1 else "" for name in changes for k in range(3))]
-caption = f"As SMIS Figure 4: mannequins at preset {preset}, seed {seed}; three draws of one class. {', '.join(whole)}: whole code."
+titles = ["one code", *(name if k == 1 else "" for name in changes for k in range(3))]
+caption = f"As SMIS Figure 4: mannequins, preset {preset}, seed {seed}; three draws of a class. {', '.join(whole)}: whole code."
 fig = viz.image_rows(figure4, titles)
 viz.save(fig, "fig04_methods", caption, preset)
 print("mean pixel change:", {name: round((i[1:] - i[:1]).abs().mean().item(), 3) for name, i in figure4.items()})
@@ -276,10 +279,10 @@ fig = viz.heat_rows(heat, outlines, list(every), size=1.2, label="mean |change| 
 viz.save(fig, "fig04_what_changed", f"mannequins at preset {preset}, seed {seed}: change per pixel over 12 draws.", preset)
 
 # %% tags=["nbval-ignore-output"]
-contrast = {
-    name: {part: f"{maps[k][o].mean():.3f} | {maps[k][~o].mean():.3f}" for k, (part, o) in enumerate(zip(every, outlines, strict=True))}
-    for name, maps in heat.items()
-}
+contrast = {}
+for name, maps in heat.items():
+    sides = [f"{change[o].mean():.3f} | {change[~o].mean():.3f}" for change, o in zip(maps, outlines, strict=True)]
+    contrast[name] = dict(zip(every, sides, strict=True))
 print(pd.DataFrame(contrast).T.rename_axis("inside | outside").to_string())
 
 # %% [markdown]

@@ -121,7 +121,7 @@ def smis_table_1(cells: Cells, suffix: str = "") -> pd.DataFrame:
     """The statements about SMIS Table 1: claim, tested as, verdict. `suffix` of the metrics, e.g. "[embedded]"."""
     statements = published("SMIS_2003.12697", "table_1")["ordering_stated_in_text"]
     if len(statements) != len(SMIS_TABLE_1):
-        raise SmisError(f"{len(statements)} published statements about Table 1, {len(SMIS_TABLE_1)} tests: write what is missing.")
+        raise SmisError(f"{len(statements)} statements about Table 1 but {len(SMIS_TABLE_1)} tests: write what is missing.")
     rows = [
         {"claim": claim, "tested as": reading, "verdict": VERDICTS[test(cells, lambda name: name + suffix)]}
         for claim, (reading, test) in zip(statements, SMIS_TABLE_1, strict=True)

@@ -10,8 +10,8 @@ from .errors import SmisError
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-data_app = typer.Typer(no_args_is_help=True, help="Look at data sets.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(help="Look at data sets.")
 app.add_typer(data_app, name="data")
 
 Model = Annotated[str, typer.Argument(help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade")]
@@ -39,10 +39,14 @@ def train(
 ):
     """Train one experiment, or resume it where it stopped. A finished one is left alone."""
     from . import presets
-    from .evaluate import evaluate as evaluate_run
     from .train import train as train_experiment
 
     experiment = presets.experiment(model, data, preset, seed, root, _assignments(set_))
+    if measure:
+        from .evaluate import evaluate as evaluate_run
+        from .evaluate import judges
+
+        judges(experiment.evaluation)  # missing weights are an error now, not after the training
     run = train_experiment(experiment, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
     if _is_first_process():
         print(run.folder)
@@ -171,7 +175,7 @@ def main() -> None:
     """Entry point: the whole command line, errors as one line."""
     message = None
     try:
-        status = app(standalone_mode=False) or 0
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except SmisError as error:
         status, message = BAD_INPUT, str(error)
     except (KeyboardInterrupt, typer.Abort):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from . import config, data, results, runs
+from .config import EvalSpec
 from .errors import SmisError
 from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segmentation, speed
 from .results import Record
@@ -55,11 +56,22 @@ def _device(name: str | torch.device) -> torch.device:
         raise SmisError(f"device {str(name)!r} cannot be used here ({str(error).splitlines()[0]}). Use auto or cpu.") from error
 
 
+def judges(spec: EvalSpec, device: str | torch.device = "cpu") -> tuple[Callable[[Tensor], Tensor], lpips.Lpips]:
+    """The networks that a protocol looks through: the features of FID, and the distance of LPIPS, mCSD and mOCD.
+
+    Raises SmisError with the command that fetches them when the papers' weights are not on this machine.
+    """
+    if spec.backbone == "paper":
+        return inception.InceptionFeatures(device), lpips.alexnet(device)
+    return backbones.EmbeddedFeatures(device), lpips.embedded(device)
+
+
 class _Bench:
     """What the measurements share: the networks, the held-out images, one fake for each. Loaded when first needed."""
 
     def __init__(self, run: Run, device: torch.device):
         self.run, self.device, self.spec = run, device, run.experiment.evaluation
+        self.extract, self.distance = judges(self.spec, device)
         self.classes = data.classes(run.experiment.data)
         self._networks, self._test = None, None
 
@@ -82,7 +94,10 @@ class _Bench:
         if self._test is None:
             test_set = data.open_split(self.run.experiment.data, "test")
             if len(test_set) < self.spec.n_fid:
-                raise SmisError(f"the test split has {len(test_set)} images, the protocol asks for {self.spec.n_fid}.")
+                raise SmisError(
+                    f"the test split has {len(test_set)} images, the protocol asks for {self.spec.n_fid}: measure with "
+                    f"`smis train ... --eval --set evaluation.n_fid={len(test_set)}`."
+                )
             self._test = data.collate([test_set[i] for i in range(self.spec.n_fid)])
             self._test["labels"] = data.one_hot(self._test["label_map"], self.classes, self._test["name"])
         return self._test
@@ -98,16 +113,14 @@ class _Bench:
         return vary(self.networks, labels, c, k, rng)
 
     def quality(self) -> list[Measurement]:
-        extract = inception.features(self.device) if self.spec.backbone == "paper" else backbones.EmbeddedFeatures(self.device)
         real = self.test["image"].split(BATCH)
-        return fid.measure(extract, real, (image for image, _ in self.fakes()), seed=self.spec.seed)
+        return fid.measure(self.extract, real, (image for image, _ in self.fakes()), seed=self.spec.seed)
 
     def segmentation(self) -> list[Measurement]:
         return segmentation.measure(self.fakes(), self.classes, device=self.device, seed=self.spec.seed)
 
     def diversity(self) -> list[Measurement]:
-        distance = lpips.alexnet(self.device) if self.spec.backbone == "paper" else lpips.embedded(self.device)
-        pool, spec = self.test["labels"], self.spec
+        pool, spec, distance = self.test["labels"], self.spec, self.distance
         measured = diversity.class_diversity(
             self.sample, pool, len(self.classes), n=spec.n_maps, m=spec.m_pairs, distance=distance, seed=spec.seed,
             readings=("masked", "spatial"),

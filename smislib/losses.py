@@ -36,10 +36,7 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
     """L1 between D's features of real and fake, logits excluded; sum over layers, mean over scales (pix2pixHD)."""
-    per_scale = [
-        sum(F.l1_loss(f, r) for r, f in zip(rs[:-1], fs[:-1], strict=True))
-        for rs, fs in zip(real, fake, strict=True)
-    ]
+    per_scale = [sum(F.l1_loss(f, r) for r, f in zip(rs[:-1], fs[:-1], strict=True)) for rs, fs in zip(real, fake, strict=True)]
     return sum(per_scale) / len(per_scale)
 
 

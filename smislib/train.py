@@ -67,10 +67,10 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
     if on_cpu:
         _keep_freed_memory()
         torch.set_num_threads(spec.threads or torch.get_num_threads())
+    perceptual = perceptual_loss(experiment.loss.backbone, fabric.device)  # first: its weights may be missing
+    objective = MODELS[experiment.model].objective(experiment.loss, perceptual)
     train_set, test_set = (data.open_split(experiment.data, split) for split in ("train", "test"))
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
-    model = MODELS[experiment.model]
-    objective = model.objective(experiment.loss, perceptual_loss(experiment.loss.backbone, fabric.device))
     players = {"g": [*networks.G.parameters(), *(networks.E.parameters() if networks.E else [])], "d": [*networks.D.parameters()]}
     optimizers = {
         key: fabric.setup_optimizers(torch.optim.Adam(players[key], lr, (spec.beta1, spec.beta2)))

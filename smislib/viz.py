@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 from torch import Tensor
 
@@ -51,10 +52,10 @@ def colour(label_map: Tensor, classes: Classes) -> Tensor:
 
 
 def spotlight(label_map: Tensor, classes: Classes, shown: Sequence[int]) -> Tensor:
-    """The label map (N,H,W) in colour where it is one of the classes `shown`, faint elsewhere: (N,3,H,W)."""
+    """The label map (N,H,W) in colour where it is one of the classes `shown`, grey elsewhere: (N,3,H,W)."""
     picture = colour(label_map, classes)
     lit = torch.isin(label_map, torch.tensor(list(shown)))[:, None]
-    return torch.where(lit, picture, 0.86 + 0.06 * picture.mean(1, keepdim=True))
+    return torch.where(lit, picture, 0.4 + 0.12 * picture.mean(1, keepdim=True))
 
 
 def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
@@ -119,9 +120,7 @@ def curves(history: Sequence[dict], terms: Sequence[str], smooth: int = 5, ax: p
     return ax
 
 
-def heat_rows(
-    rows: dict[str, Tensor], regions: Tensor, columns: Sequence[str], size: float = 0.95, label: str = ""
-) -> Figure:
+def heat_rows(rows: dict[str, Tensor], regions: Tensor, columns: Sequence[str], size: float = 0.95, label: str = "") -> Figure:
     """One row of maps (K,H,W), non-negative, for each named entry; column k outlines regions[k], bool (K,H,W)."""
     K, (H, W) = len(regions), regions.shape[-2:]
     top = float(torch.quantile(torch.stack(list(rows.values())), 0.995).clamp(min=1e-6))
@@ -139,25 +138,28 @@ def heat_rows(
             ax.set_axis_off()
     for ax, text in zip(axes[0], columns, strict=True):
         ax.set_title(text, pad=3)
-    bar = fig.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, aspect=30, label=label)
+    bar = fig.colorbar(shown, cax=fig.add_axes((0.925, 0.25, 0.04 / K, 0.5)), label=label)
     bar.outline.set_visible(False)
     return fig
 
 
 def dots(points: dict[str, tuple[Cell, Cell]], ax: plt.Axes, ratios: Sequence[float] = ()) -> plt.Axes:
-    """Named points (x, y) with their intervals, and dashed lines along which x / y is constant."""
-    reach = [max(c.interval[1] if c.interval else c.value for c in axis) for axis in zip(*points.values(), strict=True)]
-    ax.set(xlim=(0, 1.18 * reach[0]), ylim=(0, 1.12 * reach[1]))
-    for ratio in ratios:
-        ax.axline((0, 0), slope=1 / ratio, color="0.75", linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
-        x, y = (1.18 * reach[0], 1.18 * reach[0] / ratio)
-        x, y = (x, y) if y <= 1.12 * reach[1] else (1.12 * reach[1] * ratio, 1.12 * reach[1])
-        ax.annotate(f"{ratio:g}", (x, y), (2, 2), textcoords="offset points", color="0.55", fontsize=7.5)
+    """Named points (x, y) with their intervals on logarithmic axes, and dashed lines along which x / y is constant."""
+    ax.set_xscale("log", nonpositive="clip")
+    ax.set_yscale("log", nonpositive="clip")
     for name, (x, y) in points.items():
-        bars = {f"{side}err": _bars(cell) for side, cell in (("x", x), ("y", y))}
-        drawn = ax.errorbar(x.value, y.value, **bars, fmt="o", markersize=4.5, linewidth=1, zorder=3)
-        spot = {"textcoords": "offset points", "color": drawn[0].get_color(), "fontsize": 8}
-        ax.annotate(name, (x.value, y.value), (4, 4), **spot)
+        ax.errorbar(x.value, y.value, xerr=_bars(x), yerr=_bars(y), fmt="o", markersize=5, linewidth=1.1, label=name, zorder=3)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    for ratio in ratios:
+        ax.plot((left, right), (left / ratio, right / ratio), color="0.75", linestyle=(0, (4, 3)), linewidth=0.8, zorder=1)
+        end = min(right, high * ratio)
+        if left < end and end / ratio > low:
+            ax.annotate(f"{ratio:g}", (end, end / ratio), (2, 2), textcoords="offset points", color="0.5", fontsize=7.5)
+    ax.set(xlim=(left, right), ylim=(low, high))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
     return ax
 
 
@@ -167,7 +169,9 @@ def _bars(cell: Cell) -> list[list[float]] | None:
 
 def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
     """figures/NAME.png and .svg, the caption below the figure. Returns the file names."""
-    fig.text(0.5, -0.01, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
+    drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
+    middle, below = (drawn.x0 + drawn.x1) / 2 / width, (drawn.y0 - 0.09) / height
+    fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
     folder, names = paths.figures(preset), [f"{name}.png", f"{name}.svg"]
     for file in names:
         runs.write_atomic(

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in every process that a test starts
+# before anything is imported, here and in every process that a test starts
+os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 import pytest
 import torch

@@ -107,8 +107,8 @@ def test_repainting_a_class_moves_only_its_own_pixels(index, label, seed, size):
     assert (moved & ~near).sum() <= 0.003 * size**2
     rest = [c for c in range(8) if c != label]
     assert np.array_equal(own["factors"][rest], other["factors"][rest])
-    changed = np.abs(own["factors"][label, :3] - other["factors"][label, :3]).max() > 0.25
-    assert not changed or moved[own["label_map"] == label].mean() > 0.97  # and what is labelled so is painted so
+    first, second = np.abs(own["factors"] - other["factors"])[label, :6].reshape(2, 3).max(1)
+    assert first < 0.25 or second < 0.1 or moved[own["label_map"] == label].mean() > 0.97  # and what is labelled so is painted so
 
 
 def test_one_appearance_seed_for_all_skin_keeps_it_shared():
@@ -381,7 +381,7 @@ def test_photos_open_through_the_folder_path_and_are_reproducible(home, tmp_path
 
 
 def test_no_test_crop_shows_a_pixel_that_was_trained_on():
-    available = photos.available()
+    available = photos.load()
     for seed in (0, 1):
         seen = {name: {split: np.zeros(views[split].shape[1], bool) for split in views} for name, views in available.items()}
         for split in photos.SPLITS:
@@ -396,9 +396,18 @@ def test_no_test_crop_shows_a_pixel_that_was_trained_on():
 
 
 def test_clusters_are_ordered_from_dark_to_light_and_follow_the_image():
-    available = photos.available()
+    available = photos.load()
     centres = photos._clusters(available, 0, 32)
     assert (np.diff(centres[:, 0]) > 0).all()
     image = Image.fromarray(np.repeat(np.array([[20] * 16 + [240] * 16], np.uint8), 32, 0)).convert("RGB")
     label_map = photos.segment(image, centres)
     assert (label_map[:, :13] < label_map[:, 19:].min()).all()
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    blocked = tmp_path / "a file"
+    blocked.touch()
+    monkeypatch.setenv("SMIS_HOME", str(blocked))
+    for wanted in (spec(n_train=1), DataSpec("photos", 32, 32, n_train=1, n_test=1)):
+        with pytest.raises(SmisError, match="a file"):
+            data.open_split(wanted, "train")

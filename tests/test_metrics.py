@@ -398,7 +398,7 @@ def test_the_embedded_segmenter_reads_real_pictures(pictures):
     known = classes(DataSpec("mannequins", 64, 64))
     image, label_map = pictures["image"][:64], pictures["label_map"][:64]
     miou, accuracy = segmentation.measure([(image, label_map)], known)
-    assert accuracy.metric == "Acc[embedded]" and accuracy.value > 0.96
+    assert accuracy.metric == "Acc[embedded]" and accuracy.value > 0.92
     assert miou.interval[0] < miou.value < miou.interval[1]
     wrong = segmentation.measure([(image.roll(1, 0), label_map)], known)[0]
     assert wrong.value < 0.75 * miou.value

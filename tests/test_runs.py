@@ -33,7 +33,9 @@ def randomised(experiment: config.Experiment) -> torch.nn.Module:
 # --- write_atomic -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("a fault of the writer"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), ValueError("a fault of the writer"), KeyboardInterrupt()]
+)
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
     runs.write_atomic(path, lambda p: p.write_text("old"))
@@ -228,7 +230,9 @@ def test_a_config_of_another_version_is_named(home, small):
 
 def test_the_lock_clears_what_a_killed_writer_left(home, small):
     run = runs.open_run(small())
-    left = [run.folder / name for name in (".checkpoint.pt.ab12.pt", ".weights.safetensors.cd34.safetensors", ".log.jsonl.e.jsonl")]
+    left = [
+        run.folder / name for name in (".checkpoint.pt.ab12.pt", ".weights.safetensors.cd34.safetensors", ".log.jsonl.e.jsonl")
+    ]
     for path in left:
         path.write_text("half")
     with run.lock():

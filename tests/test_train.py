@@ -153,7 +153,9 @@ def test_a_damaged_checkpoint_is_named_and_left_alone(damage, home, small):
     path = runs.open_run(experiment).folder / "checkpoint.pt"
     whole = path.read_bytes()
     path.write_bytes({"truncated": whole[:-2000], "empty": b"", "another file": b"\x89PNG\r\n"}[damage])
-    with pytest.raises(SmisError, match=rf"checkpoint {path} cannot be read .*Delete it to train this run from its start") as raised:
+    with pytest.raises(
+        SmisError, match=rf"checkpoint {path} cannot be read .*Delete it to train this run from its start"
+    ) as raised:
         train(experiment, progress=False)
     assert "\n" not in str(raised.value)
     assert path.exists()
@@ -407,7 +409,14 @@ def test_ctrl_c_ends_with_status_130_and_the_same_command_resumes(home, small, p
     experiment = small(**{"train.ema": 0.9})
     straight = outcome(train(experiment, progress=False))
     elsewhere(monkeypatch, home / "again")
-    sets = {"data.n_train": 8, "data.n_test": 6, "train.steps": 5, "train.checkpoint_every": 2, "train.sample_every": 100, "train.ema": 0.9}
+    sets = {
+        "data.n_train": 8,
+        "data.n_test": 6,
+        "train.steps": 5,
+        "train.checkpoint_every": 2,
+        "train.sample_every": 100,
+        "train.ema": 0.9,
+    }
     arguments = ["train", "groupdnet", "--preset", "smoke", *(part for k, v in sets.items() for part in ("--set", f"{k}={v}"))]
     child = processes(interrupted_command, str(home / "again"), arguments, str(home / "told.txt"))
     child.join(120)

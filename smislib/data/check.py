@@ -1,5 +1,6 @@
 """Is a folder what `folders.py` describes? A report of expected against found, every fault by its file."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -151,6 +152,7 @@ def open_checked(spec: DataSpec, split: str) -> Dataset:
     stamp = paths.cache() / "data" / f"checked-{content_hash(known)}"
     if not stamp.exists():
         check(replace(spec, name="custom"), [split]).raise_faults()
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.touch()
+        with contextlib.suppress(OSError):  # it only saves the next check
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.touch()
     return folders.Folder(spec, split)

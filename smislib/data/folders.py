@@ -21,11 +21,14 @@ from .canvas import oklch
 from .spec import Classes
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MEMORY = 2**30  # bytes of decoded images that a split may keep
 ASPECT_TOLERANCE = 0.01  # how far width / height may be from the asked one: below, a resize is not seen
 
 
 class Folder(Dataset):
     """One split of a folder, in the order of its file names, decoded on demand and resized to the spec's size.
+
+    What was decoded stays in memory as bytes if the whole split needs no more than MEMORY.
 
     [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W) and `name`. Raises SmisError naming the file
     that cannot be read, has another aspect ratio than the spec or holds a label that is no class.
@@ -40,21 +43,29 @@ class Folder(Dataset):
         if n is not None and n > len(stems):
             raise SmisError(f"{n} {split} images were asked for, but {root / split} holds {len(stems)}.")
         self.pairs = [(images[stem][0], labels[stem][0]) for stem in stems[:n]]
+        self.kept = {} if 4 * len(self.pairs) * self.height * self.width <= MEMORY else None
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> dict:
-        image_path, label_path = self.pairs[index]
-        image, label = read_pair(image_path, label_path, self.classes, self.height, self.width)
+        image, label_map = (self.kept or {}).get(index) or self._decode(index)
+        return {
+            "image": torch.from_numpy(image).movedim(-1, 0).float() / 127.5 - 1,
+            "label_map": torch.from_numpy(label_map).long(),
+            "name": self.pairs[index][0].stem,
+        }
+
+    def _decode(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        image, label = read_pair(*self.pairs[index], self.classes, self.height, self.width)
         size = (self.width, self.height)
         pixels = np.array(image.resize(size, Image.Resampling.BICUBIC))  # Pillow widens the kernel when it shrinks
         label_map = np.array(Image.fromarray(label).resize(size, Image.Resampling.NEAREST))
-        return {
-            "image": torch.from_numpy(pixels).movedim(-1, 0).float() / 127.5 - 1,
-            "label_map": torch.from_numpy(label_map).long(),
-            "name": image_path.stem,
-        }
+        if label_map.max() < 256:  # else 16-bit labels with ids of their own: keep them as they are
+            label_map = label_map.astype(np.uint8)
+        if self.kept is not None:
+            self.kept[index] = pixels, label_map
+        return pixels, label_map
 
 
 def root_of(spec: DataSpec) -> Path:
@@ -170,8 +181,11 @@ def read_pair(image_path: Path, label_path: Path, classes: Classes, height: int,
             f"{image_path} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
             "Crop or pad it, or choose another size: nothing is cropped or padded here."
         )
-    wrong = np.setdiff1d(label, [*range(len(classes)), *([] if classes.ignore_index is None else [classes.ignore_index])])
-    if len(wrong):
+    valid = (label >= 0) & (label < len(classes))
+    if classes.ignore_index is not None:
+        valid |= label == classes.ignore_index
+    if not valid.all():
+        wrong = np.unique(label[~valid])
         shown = ", ".join(map(str, wrong[:5])) + (" .." if len(wrong) > 5 else "")
         ignored = "" if classes.ignore_index is None else f" or {classes.ignore_index} (ignored)"
         raise SmisError(

@@ -11,12 +11,12 @@ right view, so what is right of a column there is right of it in the left view t
 Label maps are clusters of colour, position and texture (k-means on training regions), ordered from dark to light.
 """
 
+import importlib.util
 import json
 import math
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -65,20 +65,26 @@ class Crop:
     side: int
 
 
-def available() -> dict[str, dict[str, np.ndarray]]:
-    """The photographs that are in the installed packages: name -> {"train": (H,W,3) uint8, "test": likewise}."""
+def installed() -> dict[str, list[Path]]:
+    """The photographs that are in the installed packages: name -> [file to train on, file to test on]."""
     found = {}
-    for name, ((package, folder), *files) in PHOTOS.items():
-        try:
-            folder = resources.files(package).joinpath(folder)
-        except ModuleNotFoundError:
-            continue
-        if all(folder.joinpath(file).is_file() for file in files):
-            arrays = [np.array(Image.open(folder.joinpath(file).open("rb")).convert("RGB")) for file in files]
-            found[name] = dict(zip(("train", "test"), arrays, strict=True))
+    for name, ((package, folder), *names) in PHOTOS.items():
+        if spec := importlib.util.find_spec(package):  # finds the package without the second that importing it takes
+            files = [Path(spec.origin).parent / folder / file for file in names]
+            if all(file.is_file() for file in files):
+                found[name] = files
     if not found:
         raise SmisError("no photographs found: install scikit-image and scikit-learn, whose packages contain them.")
     return found
+
+
+def load() -> dict[str, dict[str, np.ndarray]]:
+    """Their pixels: name -> {"train": (H,W,3) uint8, "test": likewise}."""
+    pixels = {}
+    for name, files in installed().items():
+        views = [np.array(Image.open(file).convert("RGB")) for file in files]
+        pixels[name] = dict(zip(("train", "test"), views, strict=True))
+    return pixels
 
 
 def crop(photos: dict, seed: int, split: str, index: int) -> Crop:
@@ -132,7 +138,7 @@ def segment(image: Image.Image, centres: np.ndarray) -> np.ndarray:
     """The label map (H,W) uint8: nearest centre, then the neighbourhood's majority, then no specks (< 0.4 %)."""
     size = image.width
     features = _features(image)
-    nearest = ((features[:, None] - centres) ** 2).sum(-1).argmin(1).reshape(size, size)
+    nearest = ((centres**2).sum(1) - 2 * features @ centres.T).argmin(1).reshape(size, size)
     window = max(3, size // 16 | 1)
     for _ in range(2):
         votes = [ndimage.uniform_filter((nearest == c).astype(np.float32), window) for c in range(len(centres))]
@@ -169,7 +175,7 @@ def build(root: str | Path, size: int, n_train: int, n_test: int, seed: int = 0)
         raise SmisError(f"{root} exists; choose a new folder or remove it.")
     if not 32 <= size <= 256:
         raise SmisError(f"photos are cut to 32 to 256 pixels, found {size}.")
-    photos = available()
+    photos = load()
     centres = _clusters(photos, seed, size)
     names, palette = _colours(centres)
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -207,12 +213,12 @@ def as_folder(spec: DataSpec) -> DataSpec:
         raise SmisError(f"photos are square, found {spec.height}x{spec.width} (height x width).")
     n_train = COUNTS["train"] if spec.n_train is None else spec.n_train
     n_test = COUNTS["test"] if spec.n_test is None else spec.n_test
-    key = content_hash([VERSION, list(available()), spec.width, n_train, n_test, spec.seed])
+    key = content_hash([VERSION, list(installed()), spec.width, n_train, n_test, spec.seed])
     root = paths.cache() / "data" / f"photos-{spec.width}px-{n_train}-{n_test}-{key}"
     if not root.exists():
         try:
             build(root, spec.width, n_train, n_test, spec.seed)
-        except (SmisError, OSError):  # another process may have finished the same folder meanwhile
-            if not root.exists():
-                raise
+        except (SmisError, OSError) as error:
+            if not root.exists():  # else another process has finished the same folder meanwhile
+                raise SmisError(f"cannot build the photos in {root.parent}: {error}") from error
     return replace(spec, root=str(root))

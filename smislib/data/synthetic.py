@@ -57,7 +57,7 @@ def rendered(seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as file:
             return {name: file[name] for name in ("images", "label_maps", "factors")}
-    except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass
     bar = tqdm(range(n), f"rendering {n} mannequins ({split}, {size}x{size})", delay=1, leave=False)
     pictures = [mannequins.render(seed, split, i, size) for i in bar]

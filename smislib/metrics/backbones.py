@@ -31,13 +31,14 @@ NAMES = ("perceptual", "metric", "segmenter")
 class FeatureNet(nn.Module):
     """A small feature pyramid: two 3x3 convs per stage, average pooling between, so that no stride aliases.
 
-    Any image of at least 32x32. The default has 55 thousand parameters and a receptive field of 66 pixels.
+    Any image of at least 32x32. The default has 59 thousand parameters and a receptive field of 66 pixels.
     """
 
     def __init__(self, channels: tuple[int, ...] = (12, 24, 32, 48)):
         super().__init__()
         self.channels = tuple(channels)
-        self.register_buffer("scale", torch.ones(sum(channels)))  # of `pooled`: 1 / spread over the training pictures
+        self.register_buffer("centre", torch.zeros(sum(channels)))  # of `pooled`, over the training pictures
+        self.register_buffer("scale", torch.ones(sum(channels)))  # 1 / spread, likewise
         self.stages = nn.ModuleList()
         for i, c in enumerate(channels):
             # one conv is enough at full resolution, where it costs most
@@ -58,9 +59,9 @@ class FeatureNet(nn.Module):
     def pooled(self, x: Tensor) -> Tensor:
         """x (N,3,H,W) in [-1,1] -> spatial means of all stages (N,116): few enough for FID with a few hundred images.
 
-        In a trained network the unit of each is its spread over the training pictures.
+        In a trained network they are standardised over the training pictures.
         """
-        return torch.cat([f.mean((2, 3)) for f in self.features(x)], 1) * self.scale
+        return (torch.cat([f.mean((2, 3)) for f in self.features(x)], 1) - self.centre) * self.scale
 
 
 class Segmenter(nn.Module):
@@ -145,7 +146,7 @@ class EmbeddedFeatures:
     def __init__(self, device: str | torch.device = "cpu"):
         self.net, self.device = load("metric", device), device
         self.protocol = {
-            "backbone": "embedded/metric, spatial means of all stages, unit spread",
+            "backbone": "embedded/metric, spatial means of all stages, standardised",
             "weights": self.net.weight_hash,
             "image range": "[-1,1]",
             "resize": "none",

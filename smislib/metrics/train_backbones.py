@@ -16,7 +16,7 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from ..config import DataSpec
-from ..data import classes, open_split
+from ..data import classes, mannequins, open_split
 from .backbones import FeatureNet, Segmenter
 
 COLOURS = 6  # the first factors: main and second colour, sRGB 0..1; the rest is the pattern, one-hot
@@ -40,7 +40,7 @@ class Lessons:
 
 
 LESSONS = {
-    "perceptual": Lessons(seed=1, steps=1500, n_train=1500, pixels=16 * 64 * 64),
+    "perceptual": Lessons(seed=1, steps=1500),
     "metric": Lessons(seed=2, steps=1500),
     "segmenter": Lessons(seed=3, steps=1500),
 }
@@ -114,7 +114,7 @@ def _feature_scores(net: FeatureNet, heads: FactorHeads, batch: dict) -> dict[st
 
 @torch.no_grad()
 def _set_units(net: FeatureNet, images: Tensor) -> None:
-    """Every stage in the pixels' unit, `pooled` in that of its spread. (ReLU commutes with a positive scale.)"""
+    """Every stage in the pixels' unit, `pooled` standardised. (ReLU commutes with a positive scale.)"""
     x = images[:256]
     unit = (x - x.roll(1, 0)).abs().mean()
     convs = [[m for m in stage.modules() if isinstance(m, nn.Conv2d)] for stage in net.stages]
@@ -125,8 +125,10 @@ def _set_units(net: FeatureNet, images: Tensor) -> None:
         convs[i][-1].bias *= scale
         if i + 1 < len(convs):
             convs[i + 1][0].weight /= scale
-    spread = net.pooled(x).std(0)
-    net.scale.copy_(1 / spread.clamp(min=0.1 * spread.median()))  # a channel that is nearly dead must not rule FID
+    pooled = net.pooled(x)
+    spread = pooled.std(0)
+    net.centre.copy_(pooled.mean(0))
+    net.scale.copy_(1 / spread.clamp(min=0.25 * spread.median()))  # a channel that is nearly dead must not rule FID
 
 
 def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, dict, list[dict]]:
@@ -172,7 +174,7 @@ def disturb(image: Tensor) -> Tensor:
 def description(lessons: Lessons) -> dict:
     """What a shipped file says about its training."""
     spec = _spec(lessons, 64)
-    return {**asdict(lessons), "data": spec.name, "classes": classes(spec).names}
+    return {**asdict(lessons), "data": spec.name, "version": mannequins.VERSION, "classes": classes(spec).names}
 
 
 def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[int, dict]) -> list[dict]:
