@@ -24,7 +24,7 @@ def plan(preset: str, seeds: int = 1, root: str | None = None) -> list[Experimen
         for seed in range(seeds)
         for model in presets.TABLE_1
     ]
-    return table_1 + [presets.experiment("groupdnet", "photos", preset, 0)]
+    return [*table_1, presets.experiment("groupdnet", "photos", preset, 0)]
 
 
 def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | None = None) -> None:
@@ -75,7 +75,8 @@ def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:
                     running[_start(experiment)] = experiment
                 time.sleep(0.5)
                 bar.n = max(bar.n, sum(_steps_done(e) for e in experiments))
-                bar.set_postfix_str(", ".join(f"{e.model}/{e.data.name} {_steps_done(e)}" for e in running.values()), refresh=False)
+                doing = ", ".join(f"{e.model}/{e.data.name} {_steps_done(e)}" for e in running.values())
+                bar.set_postfix_str(doing, refresh=False)
                 bar.update(0)
                 for process in [p for p in running if p.poll() is not None]:
                     experiment = running.pop(process)

@@ -178,7 +178,7 @@ def test_two_processes_normalise_as_one_with_the_whole_batch(cut, tmp_path, proc
     parts = [slice(0, cut), slice(cut, 6)]  # of equal size, and not
     started = [processes(norm_of_a_part, rank, parts, str(tmp_path)) for rank in (0, 1)]
     for process in started:
-        process.join(120)
+        process.join(300)
         assert process.exitcode == 0
     x, weight = batch_of_both()
     norm = ParamFreeBatchNorm(3)

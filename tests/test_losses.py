@@ -58,11 +58,9 @@ def test_kl_of_half_precision_is_summed_in_full():
 
 
 def test_feature_matching_leaves_logits_out_and_averages_scales():
-    real = [[torch.zeros(2, 3), torch.ones(4), torch.zeros(1)], [torch.zeros(5), torch.zeros(2), torch.zeros(1)]]
-    fake = [
-        [torch.full((2, 3), 0.5), torch.zeros(4), torch.full((1,), 9.0)],
-        [torch.full((5,), 2.0), torch.zeros(2), torch.ones(1)],
-    ]
+    zeros, ones, logits = torch.zeros, torch.ones, torch.full((1,), 9.0)
+    real = [[zeros(2, 3), ones(4), zeros(1)], [zeros(5), zeros(2), zeros(1)]]
+    fake = [[zeros(2, 3) + 0.5, zeros(4), logits], [zeros(5) + 2, zeros(2), logits]]
     assert feature_matching(real, fake).item() == pytest.approx(((0.5 + 1) + (2 + 0)) / 2)
 
 
@@ -89,7 +87,7 @@ def test_perceptual_is_a_weighted_l1_whose_gradient_goes_to_the_fake():
 
 def test_no_perceptual_loss_and_an_unknown_one():
     assert perceptual_loss("none", CPU) is None
-    with pytest.raises(SmisError, match="unknown perceptual backbone 'vgg16'. Did you mean 'vgg19'"):
+    with pytest.raises(SmisError, match=r"unknown perceptual backbone 'vgg16'\. Did you mean 'vgg19'"):
         perceptual_loss("vgg16", CPU)
 
 
@@ -118,9 +116,8 @@ def test_vgg19_of_a_local_file_is_the_network_of_the_paper(vgg_weights):
     """relu1_1 .. relu5_1 of ImageNet-normalised images, weighted 1/32 .. 1 (pix2pixHD, SPADE)."""
 
     def features(x: torch.Tensor) -> list[torch.Tensor]:
-        x = ((x + 1) / 2 - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor([0.229, 0.224, 0.225])[
-            :, None, None
-        ]
+        mean, spread = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
+        x = ((x + 1) / 2 - mean) / spread
         taps, index, first_of_its_stage = [], 0, True
         for layer in VGG19:
             if layer == "M":
@@ -134,10 +131,8 @@ def test_vgg19_of_a_local_file_is_the_network_of_the_paper(vgg_weights):
         return taps
 
     fake, real = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    expected = sum(
-        w * (a - b).abs().mean()
-        for w, a, b in zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), features(fake), features(real), strict=True)
-    )
+    pairs = zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), features(fake), features(real), strict=True)
+    expected = sum(w * (a - b).abs().mean() for w, a, b in pairs)
     loss = perceptual_loss("vgg19", CPU)
     torch.testing.assert_close(loss(fake, real), expected, rtol=1e-4, atol=1e-5)
     assert loss(real, real) == 0
@@ -181,9 +176,8 @@ def test_each_player_gets_finite_gradients_from_its_own_terms_only(model):
     networks.zero_grad()
     networks.D.requires_grad_(True)
     sum(objective.discriminator(networks, batch(), fake.detach()).values()).backward()
-    assert all(
-        p.grad.isfinite().all() and p.grad.abs().max() > 0 for n, p in networks.D.named_parameters() if n.endswith("original")
-    )
+    learnt = [p.grad for name, p in networks.D.named_parameters() if name.endswith("original")]
+    assert all(g.isfinite().all() and g.abs().max() > 0 for g in learnt)
     assert all(p.grad is None for player in (networks.G, networks.E) for p in player.parameters())
 
 

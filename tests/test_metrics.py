@@ -398,7 +398,7 @@ def test_the_embedded_segmenter_reads_real_pictures(pictures):
     known = classes(DataSpec("mannequins", 64, 64))
     image, label_map = pictures["image"][:64], pictures["label_map"][:64]
     miou, accuracy = segmentation.measure([(image, label_map)], known)
-    assert accuracy.metric == "Acc[embedded]" and accuracy.value > 0.92
+    assert accuracy.metric == "Acc[embedded]" and accuracy.value > 0.96
     assert miou.interval[0] < miou.value < miou.interval[1]
     wrong = segmentation.measure([(image.roll(1, 0), label_map)], known)[0]
     assert wrong.value < 0.75 * miou.value
@@ -418,11 +418,12 @@ def test_shipped_networks_are_small_and_independent(pictures):
     for net in nets.values():
         assert not net.training and not any(p.requires_grad for p in net.parameters())
         assert net.metadata["scores"] and net.metadata["training"]["steps"] > 0
-    for name in ("perceptual", "metric"):  # a unit for every stage (the pixels') and for every FID feature (its spread)
+    for name in ("perceptual", "metric"):  # every stage in the pixels' unit, FID features standardised
         maps = nets[name].features(image)
         ratios = [(f - f.roll(1, 0)).abs().mean() / (image - image.roll(1, 0)).abs().mean() for f in maps]
         assert ratios == pytest.approx([1] * 4, abs=0.2)
         assert nets[name].pooled(image).std(0).median() == pytest.approx(1, abs=0.2)
+        assert nets[name].pooled(image).mean(0).abs().median() < 0.2
     for size in ((32, 32), (64, 128), (50, 70)):
         maps = nets["perceptual"].features(torch.zeros(2, 3, *size))
         assert [tuple(f.shape) for f in maps] == [

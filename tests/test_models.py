@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -226,7 +227,7 @@ def test_groups_fall_from_the_number_of_classes_to_one(classes, blocks):
     assert groups[0] == groups[1] == classes
     assert groups[-1] == 1
     assert all(classes % g == 0 for g in groups)
-    assert all(a >= b for a, b in zip(groups[:-1], groups[1:], strict=True))
+    assert all(a >= b for a, b in pairwise(groups))
 
 
 def test_groups_of_the_released_network():

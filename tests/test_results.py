@@ -41,11 +41,8 @@ def test_a_record_survives_its_file(value, interval, spread, protocol, tmp_path_
 
 
 def test_a_damaged_file_of_records_is_named(tmp_path):
-    for text, part in (
-        ("[{", "is not a file of records"),
-        ("[1]", "is not a file of records"),
-        ('[{"metrc": 1}]', "Did you mean 'metric'"),
-    ):
+    faults = {"[{": "is not a file of records", "[1]": "is not a file of records", '[{"metrc": 1}]': "Did you mean 'metric'"}
+    for text, part in faults.items():
         (tmp_path / "a.json").write_text(text)
         with pytest.raises(SmisError, match=f"{tmp_path / 'a.json'}") as raised:
             results.read(tmp_path)
@@ -174,11 +171,8 @@ def test_a_table_is_written_three_ways_with_its_caption(printed, home):
         text = path.read_text()
         assert all(part in text for part in ("20.0", "9.5", "preset smoke"))
     header, _, row, *_ = written[1].read_text().splitlines()
-    assert [cell.strip() for cell in header.split("|")[1:-1]] == [
-        "model",
-        "FID ↓, published",
-        "FID ↓, reproduced as FID[embedded]",
-    ]
+    columns = ["model", "FID ↓, published", "FID ↓, reproduced as FID[embedded]"]
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == columns
     assert [cell.strip() for cell in row.split("|")[1:-1]] == ["GroupDNet", "9.5", "20.0"]
 
 

@@ -67,7 +67,7 @@ class FeatureNet(nn.Module):
 class Segmenter(nn.Module):
     """A small U-Net without norm layers: x (N,3,H,W) in [-1,1] -> logits (N,C,H,W). H and W multiples of 8.
 
-    It works on 2x2 blocks of pixels, in and out: four times cheaper than at full resolution.
+    It works on 2x2 blocks of pixels, four times cheaper than at full resolution; two last convs sharpen the edges.
     """
 
     multiple = 8
@@ -79,19 +79,21 @@ class Segmenter(nn.Module):
         self.lift = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(channels))
         self.up = nn.ModuleList(_conv(c, c) for c in channels[:-1])
         self.out = nn.Conv2d(channels[0], 4 * C, 1)
+        self.sharpen = nn.Sequential(_conv(C + 3, 16), nn.Conv2d(16, C, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2] % self.multiple or x.shape[-1] % self.multiple:
             found = tuple(x.shape[-2:])
             raise SmisError(f"the segmenter takes sizes that are multiples of {self.multiple}, found {found}: resize first.")
-        x = F.pixel_unshuffle(x, 2)  # (N,12,H/2,W/2)
+        image, x = x, F.pixel_unshuffle(x, 2)  # (N,12,H/2,W/2)
         skips = []
         for i, block in enumerate(self.down):
             x = block(F.avg_pool2d(x, 2) if i else x)  # (N,channels[i],H/2^(i+1),..)
             skips.append(x)
         for i in reversed(range(len(self.up))):
             x = self.up[i](skips[i] + F.interpolate(self.lift[i](x), scale_factor=2, mode="nearest"))
-        return F.pixel_shuffle(self.out(x), 2)
+        logits = F.pixel_shuffle(self.out(x), 2)  # (N,C,H,W)
+        return logits + self.sharpen(torch.cat([logits, image], 1))
 
 
 def _conv(c_in: int, c_out: int) -> nn.Sequential:
