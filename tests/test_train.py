@@ -186,6 +186,25 @@ def test_reuse_fake_and_ema_change_the_run(home, small):
     assert any(not torch.equal(averaged[0][key], plain[0][key]) for key in plain[0])
 
 
+def test_mixed_precision_computes_in_half_and_keeps_whole_weights(home, small, monkeypatch):
+    whole = outcome(train(small(), progress=False))
+    used = set()
+    original = losses.VaeGanObjective.discriminator
+
+    def discriminator(self, networks, batch, fake):
+        terms = original(self, networks, batch, fake)
+        used.add(networks.D(torch.cat([batch["labels"], fake], 1))[0][-1].dtype)
+        return terms
+
+    monkeypatch.setattr(losses.VaeGanObjective, "discriminator", discriminator)
+    mixed = outcome(train(small(**{"train.precision": "bf16-mixed"}), progress=False))
+    assert used == {torch.bfloat16}
+    assert all(value.dtype == torch.float32 for value in mixed[0].values())
+    assert mixed[1] != whole[1]
+    for found, expected in zip(mixed[1], whole[1], strict=True):
+        assert found == pytest.approx(expected, rel=0.1, abs=0.02)
+
+
 def test_the_average_is_the_recurrence_of_the_weights(home, small, monkeypatch):
     """After each step: average += (1 - decay) (weights - average), with decay = min(ema, (1 + step) / (10 + step))."""
     seen = []
