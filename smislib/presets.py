@@ -28,8 +28,8 @@ DATA_SPECS = {
         "paper": DataSpec("mannequins", 256, 256, n_train=29000, n_test=2500),
     },
     "photos": {
-        "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=24),
-        "demo": DataSpec("photos", 64, 64, n_train=1500, n_test=300, flip=True),
+        "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
+        "demo": DataSpec("photos", 64, 64, n_train=1500, n_test=400, flip=True),
         "paper": DataSpec("photos", 256, 256, n_train=8000, n_test=1000, flip=True),
     },
     "custom": {

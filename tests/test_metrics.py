@@ -317,7 +317,7 @@ def test_embedded_fid_rises_with_every_damage(pictures):
     }
     for name, (little, much) in damage.items():
         assert base < score(little) < score(much), name
-    assert score(held_out.flip(1)) > 1.5 * base  # red and blue exchanged
+    assert score(held_out.flip(1)) > 1.3 * base  # red and blue exchanged
     measured = fid.measure(extract, [real], [held_out], n_boot=10)
     assert [m.metric for m in measured] == ["FID[embedded]", "KID[embedded]"]
     assert measured[0].value == base and measured[0].interval[0] < base < measured[0].interval[1]
