@@ -6,6 +6,8 @@ from pathlib import Path
 
 from . import paths, results, runs
 from .errors import SmisError
+from .models import MODELS
+from .presets import TABLE_1
 
 README = paths.CHECKOUT / "README.md"
 COLUMNS = {  # metric -> heading
@@ -39,16 +41,15 @@ def publish(preset: str = "demo") -> list[Path]:
 
 def table_1(preset: str = "demo") -> str:
     """The README's table, from the committed records alone."""
-    from .presets import TABLE_1  # presets know every model; this module only needs them here
-
-    records = [r for r in results.read(paths.COMMITTED_RECORDS) if r.data == "mannequins" and r.preset == preset]
+    committed = results.in_reading(results.read(paths.COMMITTED_RECORDS), "masked")
+    records = [r for r in committed if r.data == "mannequins" and r.preset == preset]
     table = results.cells(records, TABLE_1, list(COLUMNS))
     lines = ["| model | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
     for model in TABLE_1:
         cells = [results.significant(table[model, m].value) if (model, m) in table else "not run" for m in COLUMNS]
-        lines.append(f"| {results.MODELS[model].title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {MODELS[model].title} | " + " | ".join(cells) + " |")
     seeds = sorted({r.seed for r in records})
-    lines.append(f"\nPreset {preset}, {len(seeds)} seed(s); intervals and protocols: `figures/table01_ablation.md`, `results/runs`.")
+    lines.append(f"\nPreset {preset}, {len(seeds)} seed(s). Intervals: `figures/table01_ablation.md`. Protocols: `results/runs`.")
     return "\n".join(lines)
 
 
