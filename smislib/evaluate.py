@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -29,22 +30,35 @@ def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = Fal
         torch.set_num_threads(run.experiment.train.threads)
     with run.lock():
         bench = _Bench(run, device)
-        for name, measure in bench.groups().items():
-            folder = run.records
-            file = f"{name}-{config.content_hash(config.to_dict(run.experiment.evaluation))[:8]}"
-            if (folder / f"{file}.json").exists() and not again:
+        for name, path in files(run).items():
+            if path.exists() and not again:
                 continue
-            stale = set(folder.glob(f"{name}-*.json")) if again else set()
+            stale = set(run.records.glob(f"{name}-*.json")) - {path} if again else set()
             if progress:
                 print(f"{run.experiment.name}: measuring {name}", flush=True)
             started = time.perf_counter()
-            measured = measure()
+            measured = getattr(bench, name)()
             seconds = time.perf_counter() - started
             weights, where = backbones.file_hash(run.weights), results.device_name(device)
-            results.write(folder, [results.record(m, run, weights, where, seconds) for m in measured], file)
-            for path in stale - {folder / f"{file}.json"}:
-                path.unlink()
+            results.write(run.records, [results.record(m, run, weights, where, seconds) for m in measured], path.stem)
+            for old in stale:
+                old.unlink()
     return results.read(run.records)
+
+
+def files(run: Run) -> dict[str, Path]:
+    """The file of records that each group of metrics has, or will have, by the run's protocol."""
+    e = run.experiment
+    groups = ["quality", "diversity", "cost"]
+    if tuple(backbones.load("segmenter").metadata["training"]["classes"]) == data.classes(e.data).names:
+        groups.append("segmentation")
+    protocol = config.content_hash(config.to_dict(e.evaluation))[:8]
+    return {group: run.records / f"{group}-{protocol}.json" for group in groups}
+
+
+def is_measured(run: Run) -> bool:
+    """Whether nothing is left to do for a run."""
+    return run.finished and all(path.exists() for path in files(run).values())
 
 
 def _device(name: str | torch.device) -> torch.device:
@@ -74,13 +88,6 @@ class _Bench:
         self.extract, self.distance = judges(self.spec, device)
         self.classes = data.classes(run.experiment.data)
         self._networks, self._test = None, None
-
-    def groups(self) -> dict[str, Callable[[], list[Measurement]]]:
-        groups = {"quality": self.quality, "diversity": self.diversity, "cost": self.cost}
-        trained_on = backbones.load("segmenter").metadata["training"]["classes"]
-        if tuple(trained_on) == self.classes.names:
-            groups["segmentation"] = self.segmentation
-        return groups
 
     @property
     def networks(self) -> nn.Module:

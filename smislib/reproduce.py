@@ -12,9 +12,11 @@ from tqdm import tqdm
 from . import data, notebooks, paths, presets, runs
 from .config import Experiment
 from .errors import SmisError
-from .evaluate import evaluate
+from .evaluate import evaluate, is_measured
 from .runs import Run
 from .train import train
+
+POLL = 1.0  # seconds between looks at the running trainings: their own cores have better things to do
 
 
 def plan(preset: str, seeds: int = 1, root: str | None = None) -> list[Experiment]:
@@ -62,31 +64,34 @@ def _default_jobs(experiments: list[Experiment]) -> int:
 
 def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:
     """One `smis train --eval` process an experiment, `jobs` at a time; one progress bar over all their steps."""
-    waiting, running = list(experiments), {}
+    waiting, running = [e for e in experiments if not is_measured(runs.open_run(e))], {}
+    steps = {e: _steps_done(e) for e in experiments}
     total = sum(e.train.steps for e in experiments)
+    print(
+        f"{len(experiments)} experiments, {jobs} at a time; {sum(steps.values())} of {total} steps are done already.", flush=True
+    )
     steady = 1.0 if sys.stderr.isatty() else 20.0  # seconds between updates: a log file wants fewer
-    done = sum(_steps_done(e) for e in experiments)
-    print(f"{len(experiments)} experiments, {jobs} at a time; {done} of {total} training steps are done already.", flush=True)
-    with tqdm(total=total, initial=done, desc="train + measure", unit="step", mininterval=steady, file=sys.stderr) as bar:
-        try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    experiment = waiting.pop(0)
-                    running[_start(experiment)] = experiment
-                time.sleep(0.5)
-                bar.n = max(bar.n, sum(_steps_done(e) for e in experiments))
-                doing = ", ".join(f"{e.model}/{e.data.name} {_steps_done(e)}" for e in running.values())
-                bar.set_postfix_str(doing, refresh=False)
-                bar.update(0)
-                for process in [p for p in running if p.poll() is not None]:
-                    experiment = running.pop(process)
-                    if process.returncode:
-                        raise SmisError(f"{experiment.name} stopped with: {_last_words(experiment)}")
-        finally:
-            for process in running:
-                process.terminate()
-            for process in running:
-                process.wait()
+    bar = tqdm(total=total, initial=sum(steps.values()), desc="train + measure", unit="step", mininterval=steady, file=sys.stderr)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                experiment = waiting.pop(0)
+                running[_start(experiment)] = experiment
+            time.sleep(POLL)
+            for process in [p for p in running if p.poll() is not None]:
+                experiment = running.pop(process)
+                if process.returncode:
+                    raise SmisError(f"{experiment.name} stopped with: {_last_words(experiment)}")
+                steps[experiment] = experiment.train.steps
+            steps |= {e: _steps_done(e) for e in running.values()}
+            bar.set_postfix_str(", ".join(f"{e.model}/{e.data.name} {steps[e]}" for e in running.values()), refresh=False)
+            bar.update(sum(steps.values()) - bar.n)
+    finally:
+        bar.close()
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
 
 
 def _start(experiment: Experiment) -> subprocess.Popen:

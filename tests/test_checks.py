@@ -51,6 +51,7 @@ def test_a_fresh_copy_is_not_stale(pair):
         ('tags=["parameters"]', 'tags=["parameters", "other"]'),
         ("seed = 0", "seed = 1"),
         ("# %%\nprint", "# %%\n1\n\n# %%\nprint"),
+        ("seed)\n", "seed)\n\n# %%\n1\n"),
     ],
 )
 def test_a_changed_cell_is_stale(pair, old, new):

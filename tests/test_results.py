@@ -78,6 +78,16 @@ def test_a_column_that_would_mix_what_cannot_be_compared_is_refused(other, messa
     assert len(cells(records, ["groupdnet"], ["FID[embedded]"])) == 1  # a model that is not asked for does no harm
 
 
+def test_the_two_readings_of_mcsd_are_never_in_one_column():
+    """They have one name: a table takes one reading, beside all that have none."""
+    masked = record(metric="mCSD[embedded]", protocol=PROTOCOL | {"reading": "masked"})
+    spatial = record(metric="mCSD[embedded]", protocol=PROTOCOL | {"reading": "spatial"}, value=9.0)
+    with pytest.raises(SmisError, match=r"differ in reading \(masked \| spatial\)"):
+        cells([masked, spatial], ["groupdnet"], ["mCSD[embedded]"])
+    assert results.in_reading([masked, spatial, record()], "spatial") == [spatial, record()]
+    assert cells(results.in_reading([masked, spatial], "masked"), ["groupdnet"], ["mCSD[embedded]"])
+
+
 def test_what_describes_the_model_may_differ():
     records = [record(protocol=PROTOCOL | {"counted": "G, E"}), record("vspade", protocol=PROTOCOL | {"counted": "G"})]
     assert len(cells(records, ["groupdnet", "vspade"], ["FID[embedded]"])) == 2
