@@ -130,7 +130,7 @@ correlation = torch.corrcoef(colours.flatten(1).T).view(C, 3, C, 3).abs().amax((
 print("pairs of classes:", tuple(correlation.shape), "from", n, "pictures")
 
 # %%
-fig, ax = plt.subplots(figsize=(4.8, 3.9), layout="constrained")
+fig, ax = plt.subplots(figsize=(4.2, 3.4))
 mesh = ax.imshow(correlation, cmap="Blues", vmin=0, vmax=1)
 ax.set_xticks(range(C), classes.names, rotation=40, ha="right")
 ax.set_yticks(range(C), classes.names)
@@ -162,7 +162,7 @@ sizes = pd.DataFrame({"mean share": shares.mean(0), "sd": shares.std(0), "absent
 sizes.round(2)
 
 # %%
-fig, ax = plt.subplots(figsize=(5.2, 2.5), layout="constrained")
+fig, ax = plt.subplots(figsize=(5.2, 2.4))
 ax.barh(classes.names, sizes["mean share"], xerr=sizes["sd"], color=np.array(classes.palette) / 255, edgecolor="0.5")
 ax.set(xlabel="share of the pixels", xscale="log")
 ax.invert_yaxis()
@@ -180,7 +180,8 @@ print(f"largest: {sizes['mean share'].idxmax()}, smallest: {sizes['mean share'].
 photo_spec = presets.data_spec("photos", preset)
 photo_classes = data.classes(photo_spec)
 photo_sets = {split: data.open_split(photo_spec, split) for split in ("train", "test")}
-print({split: len(dataset) for split, dataset in photo_sets.items()}, "| classes:", ", ".join(photo_classes.names))
+lengths = {split: len(dataset) for split, dataset in photo_sets.items()}
+print(lengths, "with mirror images" if photo_spec.flip else "", "| classes:", ", ".join(photo_classes.names))
 
 # %%
 available = photos.load()
@@ -227,7 +228,8 @@ print("train", cut["train"]["name"][:3], "| test", cut["test"]["name"][:3])
 # refuses a folder with faults. We write a tiny folder and look.
 
 # %%
-root = Path(tempfile.mkdtemp()) / "tiny"
+folder = tempfile.TemporaryDirectory()  # gone with this kernel
+root = Path(folder.name) / "tiny"
 rng = np.random.default_rng(0)
 for split in ("train", "test"):
     for i in range(3):
@@ -298,6 +300,5 @@ print(f"{n} images become {len(mirrored)}; the first mirrored one is the first f
 
 # %%
 print(f"mannequins: {n} + {len(test)} pictures, {C} classes, {len(mannequins.FACTOR_NAMES)} true factors for each class")
-print(f"photos: {len(photo_sets['train'])} + {len(photo_sets['test'])} crops of {len(available)} photographs, "
-      f"{len(photo_classes)} classes")  # fmt: skip
+print(f"photos: {photo_spec.n_train} + {photo_spec.n_test} crops of {len(available)} photographs, {len(photo_classes)} classes")
 print(f"faults found in the tiny folder: {len(report.faults)}")

@@ -69,6 +69,7 @@ def by_hand(x: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
     return torch.cat([F.conv2d(part, w, padding=1) for part, w in pairs], 1)
 
 
+# %%
 rng = generator(seed, "notebook 02")
 x, weight = torch.randn(2, 2 * C, 8, 8, generator=rng), torch.randn(4 * C, 2, 3, 3, generator=rng)
 ours, theirs = by_hand(x, weight, C), F.conv2d(x, weight, padding=1, groups=C)
@@ -149,6 +150,7 @@ def permuted(tensor: torch.Tensor, dim: int = 1) -> torch.Tensor:
     return torch.cat([tensor.chunk(C, dim)[c] for c in order], dim)
 
 
+# %%
 order = torch.randperm(C, generator=rng).tolist()
 renamed = CGNorm(4 * C, C, hidden=2 * C, shared_groups=C, affine_groups=C).eval()
 renamed.load_state_dict({key: permuted(value, 0) for key, value in norm.state_dict().items()})
@@ -211,6 +213,7 @@ def settled(networks: Networks) -> Networks:
     return networks.eval()
 
 
+# %%
 groupdnet = settled(presets.build("groupdnet", preset=preset, seed=seed))
 schedule = groupdnet.schedule
 with torch.no_grad():
@@ -230,6 +233,7 @@ def may_touch(groups: int) -> torch.Tensor:
     return group[:, None] == group[None]
 
 
+# %%
 measured = [influence(groupdnet, i) for i in range(len(schedule.groups) + 1)]
 for name, m, g in zip(["fc", *(f"block {i + 1}" for i in range(len(measured) - 1))], measured,
                       (schedule.groups[0], *schedule.groups), strict=True):  # fmt: skip

@@ -206,7 +206,8 @@ for title, nets in three.items():
 # %%
 def summary(model: str) -> dict:
     s, small = (presets.experiment(model, preset=p).network for p in ("paper", preset))
-    fused = "label masks, " * s.mask_features + (f"{s.fusion} plain convs" if s.fusion else "its own blocks")
+    plain = f"{s.fusion} plain conv{'s' * (s.fusion > 1)}"
+    fused = "label masks, " * s.mask_features + (plain if s.fusion else "its own blocks")
     row = {"encoder groups": s.encoder_groups, "encoder sees": s.class_view, "decoder groups": s.groups, "fused by": fused}
     for name, schedule in (("paper", s), (preset, small)):
         nets = on_paper(schedule)

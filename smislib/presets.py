@@ -5,7 +5,6 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -113,8 +112,8 @@ def falling_groups(C: int, blocks: int) -> tuple[int, ...]:
         raise SmisError(f"decreasing groups need at least 3 blocks, found {blocks}: C, C, and 1 at the last.")
     divisors = [d for d in range(C, 0, -1) if C % d == 0]
     last, later = len(divisors) - 1, blocks - 2
-    stride = max(0, last - 1) / max(1, later - 1)  # evenly from the second divisor to the last, which is 1
-    return (C, C, *(divisors[last - math.ceil((later - 1 - i) * stride)] for i in range(later)))
+    between = (divisors[min(last, 1 + i * (last - 1) // (later - 1))] for i in range(later - 1))
+    return (C, C, *between, 1)
 
 
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
