@@ -196,6 +196,7 @@ else:
 # | 03 | GroupDNet assembled: shapes, parameters, schedules |
 # | 04 | training: the losses one by one, curves, samples over time |
 # | 05 | the ablation |
+# | 06 | your own images: the whole way on real photographs |
 #
 # The papers around SMIS (pix2pix, SPADE / GauGAN, OASIS, S3GAN) come later, each as one file of the library and
 # notebooks of its own.
