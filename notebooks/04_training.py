@@ -27,7 +27,7 @@
 # **You will see** the four losses computed by hand and by the library, the learning rate, the curves, samples over time,
 # reconstructions beside samples that were drawn from N(0,1), and a training that is stopped and resumed bit for bit.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import os
 import tempfile
 from unittest import mock

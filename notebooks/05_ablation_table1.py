@@ -28,7 +28,7 @@
 # **You will see** Table 1 with what we have of the published numbers, the plane of mCSD and mOCD in both readings, how
 # many label maps and pairs such a number needs, the paper's statements each checked, and Figures 1 and 4.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from functools import partial
 
 import matplotlib.pyplot as plt

@@ -27,7 +27,7 @@
 # **You will see** photographs in the format `custom`, their check, a GroupDNet trained on them, samples, one class
 # changed at a time, its measurements and what they mean here, and three commands for a folder of yours.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import json
 from pathlib import Path
 

@@ -19,7 +19,7 @@ from smislib import presets, runs
 from smislib.errors import SmisError
 from smislib.layers import ParamFreeBatchNorm
 from smislib.models import MODELS
-from smislib.models.discriminators import MultiscaleDiscriminator
+from smislib.models.discriminators import MultiscaleDiscriminator, PatchDiscriminator
 from smislib.models.groupdnet import Encoder, Generator, Networks, Schedule
 from smislib.sample import class_slice
 
@@ -368,6 +368,7 @@ def test_the_discriminator_sees_half_the_resolution_at_its_second_scale():
     half = nn.functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
     for found, expected in zip(outputs[1], D[1](half), strict=True):
         torch.testing.assert_close(found, expected)
+    assert [f.shape[1] for f in PatchDiscriminator(4, width=256, layers=4)(x)] == [256, 512, 512, 512, 1]  # 512 at most
 
 
 # --- building ---------------------------------------------------------------------------------------------------------

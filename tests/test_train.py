@@ -204,7 +204,8 @@ def test_mixed_precision_computes_in_half_and_keeps_whole_weights(home, small, m
     assert mixed[1][0] == pytest.approx(whole[1][0], rel=0.1, abs=0.02)  # later steps drift apart, as they may
 
 
-def test_the_average_is_the_recurrence_of_the_weights(home, small, monkeypatch):
+@pytest.mark.parametrize("ema", [0.2, 0.9])  # decays within the five steps, and after them
+def test_the_average_is_the_recurrence_of_the_weights(ema, home, small, monkeypatch):
     """After each step: average += (1 - decay) (weights - average), with decay = min(ema, (1 + step) / (10 + step))."""
     seen = []
     original = training._average
@@ -214,11 +215,11 @@ def test_the_average_is_the_recurrence_of_the_weights(home, small, monkeypatch):
         seen.append({k: v.clone() for k, v in networks.named_parameters()})
 
     monkeypatch.setattr(training, "_average", record)
-    experiment = small(**{"train.ema": 0.2})
+    experiment = small(**{"train.ema": ema})
     expected = dict(runs.build(experiment).named_parameters())
     found = outcome(train(experiment, progress=False))[0]
     for step, weights in enumerate(seen):
-        decay = min(0.2, (1 + step) / (10 + step))
+        decay = min(ema, (1 + step) / (10 + step))
         expected = {k: decay * expected[k].detach() + (1 - decay) * weights[k] for k in expected}
     assert len(seen) == 5
     for key, value in expected.items():
