@@ -18,7 +18,6 @@ COLUMNS = {  # metric -> heading
     "LPIPS[embedded]": "LPIPS ↑",
     "mIoU[embedded]": "mIoU ↑",
     "Params": "parameters",
-    "s/step": "s/step",
 }
 
 
