@@ -200,8 +200,8 @@ def influence(networks: Networks, layer: int) -> torch.Tensor:
 
 
 # %% [markdown]
-# The networks are untrained. Spectral norm and batch norm gather their statistics on the way, so each network first sees
-# the batch a few times in training mode; its weights stay as they are.
+# The networks are untrained. Batch norm gathers its statistics on the way, so each network first sees the batch a few times
+# in training mode; its weights stay as they are.
 
 
 # %%

@@ -89,6 +89,7 @@ class Experiment:
     loss: Any  # likewise: its loss weights
     train: TrainSpec
     evaluation: EvalSpec
+    made_with: tuple[str, ...] = ()  # versions of what training reads beside this: the renderer, the perceptual network
 
     @property
     def hash(self) -> str:

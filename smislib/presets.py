@@ -14,6 +14,7 @@ from . import config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
+from .metrics import backbones
 from .models import MODELS
 from .models.groupdnet import Schedule
 
@@ -141,9 +142,9 @@ def experiment(
         raise did_you_mean("model", model, MODELS)
     spec = data_spec(data_name, preset, root)
     overrides = dict(assignments or {})
-    for key in ("model", "preset", "seed"):  # they choose the values below: assigned afterwards, they would mislabel them
+    for key in ("model", "preset", "seed", "made_with"):  # they choose the values below, or follow from them
         if key in overrides:
-            raise SmisError(f"{key} cannot be assigned, it is an argument: smis train MODEL --preset NAME --seed N.")
+            raise SmisError(f"{key} cannot be assigned: give the arguments, smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
     base = Experiment(
@@ -156,7 +157,9 @@ def experiment(
         train=TRAIN[preset],
         evaluation=EVALUATION[preset],
     )
-    return config.replace(base, overrides)
+    e = config.replace(base, overrides)
+    shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
+    return replace(e, made_with=data.made_with(e.data) + shipped)
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:

@@ -16,8 +16,10 @@ from scipy import ndimage
 from torch import nn
 
 from smislib import presets, runs
+from smislib.data import mannequins
 from smislib.errors import SmisError
 from smislib.layers import ParamFreeBatchNorm
+from smislib.metrics import backbones
 from smislib.models import MODELS
 from smislib.models.discriminators import MultiscaleDiscriminator, PatchDiscriminator
 from smislib.models.groupdnet import Encoder, Generator, Networks, Schedule
@@ -385,6 +387,24 @@ def test_an_experiment_has_the_same_weights_every_time_and_leaves_the_global_noi
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(first, weights(0))
     assert not torch.equal(first, weights(1))
+
+
+def test_untrained_weights_have_the_spectral_norm_one():
+    networks = presets.build("groupdnet", preset="smoke").eval()
+    wrapped = [m for m in networks.modules() if hasattr(m, "parametrizations")]
+    norms = torch.stack([torch.linalg.matrix_norm(m.weight.detach().flatten(1), ord=2) for m in wrapped])
+    assert len(wrapped) > 5
+    assert float(norms.min()) > 0.99
+    assert float(norms.max()) < 1.25  # 15 power iterations are near, not there
+
+
+def test_an_experiment_says_which_shipped_parts_made_it(monkeypatch):
+    demo = presets.experiment("groupdnet")
+    assert demo.made_with[0] == f"mannequins {mannequins.VERSION}"
+    assert demo.made_with[1] == f"perceptual {backbones.load('perceptual').weight_hash}"
+    assert presets.experiment("groupdnet", assignments={"loss.backbone": "none"}).made_with == demo.made_with[:1]
+    monkeypatch.setattr(backbones, "file_hash", lambda path: "another")
+    assert presets.experiment("groupdnet").hash != demo.hash
 
 
 def test_every_model_of_the_registry_can_be_built_at_smoke():

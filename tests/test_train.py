@@ -247,6 +247,15 @@ def test_the_first_steps_are_adams_by_hand(home, small):
             assert moved.median() > 0.9 * lr, key
 
 
+def test_the_optimisers_are_those_of_the_experiment(home, small):
+    experiment = small(**{"train.beta1": 0.3, "train.beta2": 0.8})
+    with at_step(3, raising), pytest.raises(Interrupted):
+        train(experiment, progress=False)
+    state = torch.load(runs.open_run(experiment).folder / "checkpoint.pt")
+    for player in ("g", "d"):
+        assert [tuple(group["betas"]) for group in state[player]["param_groups"]] == [(0.3, 0.8)]
+
+
 # --- several processes ------------------------------------------------------------------------------------------------
 
 
@@ -263,7 +272,8 @@ def trains_and_waits(home: str, experiment: Experiment, training_, go) -> None:
 
 def trains_with_its_stderr_in(home: str, experiment: Experiment, path: str) -> None:
     os.environ["SMIS_HOME"] = home
-    with Path(path).open("w", buffering=1) as sys.stderr:
+    trained = Path(path).with_suffix(".trained")
+    with Path(path).open("w", buffering=1) as sys.stderr, at_step(0, trained.touch):
         train(experiment, progress=False)
 
 
@@ -281,6 +291,7 @@ def test_two_processes_on_one_run_take_turns(home, small, processes, monkeypatch
     for process in (first, second):
         process.join(300)
         assert process.exitcode == 0
+    assert not told.with_suffix(".trained").exists()  # it waited, and found the run finished
     together = outcome(runs.open_run(experiment))
     elsewhere(monkeypatch, home / "again")
     assert same(outcome(train(experiment, progress=False)), together)

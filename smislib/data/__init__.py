@@ -20,12 +20,14 @@ class DataSource:
 
     classes: Callable[[DataSpec], Classes]
     open: Callable[[DataSpec, str], Dataset]  # the second argument is the split
+    version: int | None = None  # of the renderer, for data that is drawn here
 
 
 DATA: dict[str, DataSource] = {
     "mannequins": DataSource(
         classes=lambda spec: mannequins.CLASSES,
         open=synthetic.Mannequins,
+        version=mannequins.VERSION,
     ),
     "photos": DataSource(
         classes=lambda spec: folders.read_classes(folders.root_of(photos.as_folder(spec))),
@@ -47,6 +49,12 @@ def _source(spec: DataSpec) -> DataSource:
 def classes(spec: DataSpec) -> Classes:
     """The label set of a data set. For a folder it is read from it; `photos` are built first."""
     return _source(spec).classes(spec)
+
+
+def made_with(spec: DataSpec) -> tuple[str, ...]:
+    """What `Experiment.made_with` says of a data set: the version of its renderer, if it has one."""
+    version = _source(spec).version
+    return () if version is None else (f"{spec.name} {version}",)
 
 
 def open_split(spec: DataSpec, split: str) -> Dataset:
