@@ -49,8 +49,8 @@ def _cells(notebook: NotebookNode) -> list[tuple]:
 
 def store(sources: list[Path], stored: Path = STORED) -> None:
     """Execute each notebook at `smoke` and keep its text outputs."""
-    for source in sources:
-        executed = nbformat.read(notebooks.execute(source, PRESET), as_version=4)
+    for source, path in zip(sources, notebooks.execute_all(sources, PRESET, jobs=2), strict=True):
+        executed = nbformat.read(path, as_version=4)
         notebook = _without_pictures(notebooks.without_injected(executed, {"preset": PRESET}))
         path = stored / f"{source.stem}.ipynb"
         runs.write_atomic(path, lambda temporary, notebook=notebook: nbformat.write(notebook, temporary))

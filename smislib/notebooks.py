@@ -5,7 +5,9 @@ import base64
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -59,6 +61,20 @@ def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[
         stored = _small(without_injected(executed, values))
         runs.write_atomic(source.with_suffix(".ipynb"), lambda path: nbformat.write(stored, path))
     return output
+
+
+def execute_all(sources: list[Path], preset: str, *, jobs: int = 1, **arguments: Any) -> list[Path]:
+    """`execute` for each, `jobs` at a time: a thread each, that waits for the notebook's own kernel process."""
+    with ThreadPoolExecutor(jobs) as pool:
+        started = {pool.submit(execute, source, preset, **arguments): source for source in sources}
+        try:
+            for i, finished in enumerate(as_completed(started), 1):
+                finished.result()  # what it raised is raised here
+                print(f"[notebook {i}/{len(sources)}] {started[finished].name}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # those that run end by themselves, the others never start
+            raise
+    return [finished.result() for finished in started]
 
 
 def parameters(notebook: NotebookNode) -> dict[str, object]:

@@ -36,12 +36,9 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
     for spec in dict.fromkeys(e.data for e in experiments):
         for split in ("train", "test"):
             data.open_split(spec, split)  # rendered once, here, instead of by every worker
-    _train_and_measure(experiments, jobs or _default_jobs(experiments))
-    executed = []
-    sources = notebooks.select()
-    for i, source in enumerate(sources, 1):
-        print(f"[notebook {i}/{len(sources)}] {source.name}", flush=True)
-        executed.append(notebooks.execute(source, preset))
+    jobs = jobs or _default_jobs(experiments)
+    _train_and_measure(experiments, jobs)
+    executed = notebooks.execute_all(notebooks.select(), preset, jobs=jobs)
     _summary(preset, executed, time.monotonic() - started)
 
 

@@ -229,3 +229,14 @@ def test_a_notebook_is_executed_at_a_preset_and_stored(notebook):
     with pytest.raises(SmisError, match=r"07_tiny.py failed in cell \d: AssertionError: too many. See .*07_tiny.ipynb"):
         notebooks.execute(notebook, "smoke", parameters={"n": "9"})
     assert sorted(path.name for path in paths.executed("smoke").iterdir()) == ["07_tiny.ipynb"]
+
+
+def test_notebooks_execute_two_at_a_time_and_the_first_failure_stops_the_rest(notebook):
+    other = notebook.with_name("08_other.py")
+    other.write_text(notebook.read_text().replace("n = 2", "n = 4"))
+    both = notebooks.execute_all([notebook, other], "smoke", jobs=2)
+    texts = [[c.outputs[0].text for c in nbformat.read(path, 4).cells if c.get("outputs")] for path in both]
+    assert texts == [["smoke 4\n"], ["smoke 8\n"]]  # in the order asked for, whichever ends first
+    notebook.write_text(notebook.read_text().replace("n = 2", "n = 7"))
+    with pytest.raises(SmisError, match="07_tiny.py failed"):
+        notebooks.execute_all([notebook, other], "smoke", jobs=1)
