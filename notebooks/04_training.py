@@ -155,7 +155,7 @@ compare("KL of the hair's code, without hair", found, torch.tensor(0.0))
 
 # %%
 objective = losses.VaeGanObjective(experiment.loss, losses.perceptual_loss(experiment.loss.backbone, torch.device("cpu")))
-terms, fake = objective.generator(networks, batch, Noise(generator(seed, "terms")))
+terms, fake = objective.generator(networks, batch, Noise(generator(seed, "terms")), progress=1.0)
 print("weights:", {k: getattr(experiment.loss, k) for k in ("feature", "perceptual", "kl")}, "| GAN: 1")
 print("terms:  ", ", ".join(f"{name} {value:.3f}" for name, value in terms.items()))
 compare("KL term", terms["kl"], experiment.loss.kl * nats.mean())

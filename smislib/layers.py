@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
-    """X_c = M_c * image, stacked class-major: (N,3,H,W), (N,C,H,W) -> (N,3C,H,W). SMIS 3.3, encoder input."""
+    """X_c = M_c * image, stacked class-major: (N,K,H,W), (N,C,H,W) -> (N,CK,H,W). SMIS 3.3, encoder input (K = 3)."""
     return (labels[:, :, None] * image[:, None]).flatten(1, 2)
 
 
@@ -21,11 +21,11 @@ def crop_by_class(image: Tensor, labels: Tensor) -> Tensor:
 
     The released SMIS encoder does this; the paper does not say so. A class that is absent stays zero.
     """
-    N, C, H, W = labels.shape
+    (N, C, H, W), K = labels.shape, image.shape[1]
     rows, cols = _stretched(labels.amax(3)), _stretched(labels.amax(2))  # (N,C,H), (N,C,W): where each pixel comes from
-    masked = split_by_class(image, labels).view(N, C, 3, H, W)
-    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, 3, H, W))
-    return masked.gather(4, cols[:, :, None, None, :].expand(N, C, 3, H, W)).flatten(1, 2)
+    masked = split_by_class(image, labels).view(N, C, K, H, W)
+    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, K, H, W))
+    return masked.gather(4, cols[:, :, None, None, :].expand(N, C, K, H, W)).flatten(1, 2)
 
 
 def _stretched(occupied: Tensor) -> Tensor:

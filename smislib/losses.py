@@ -1,7 +1,7 @@
 """Objectives. Every function returns a scalar that is a mean over the batch.
 
-An objective is what the training loop calls: `generator(networks, batch, noise)` gives the weighted terms and the
-fake, `discriminator(networks, batch, fake)` the terms of D.
+An objective is what the training loop calls: `generator(networks, batch, noise, progress)` gives the weighted terms and
+the fake, `discriminator(networks, batch, fake)` the terms of D. `progress` is the share of the steps that are done.
 """
 
 from collections.abc import Callable
@@ -110,7 +110,12 @@ class VaeGan:
     feature: float = 10.0
     perceptual: float = 10.0
     kl: float = 0.05  # per nat of one image's code
+    kl_warmup: float = 0.0  # share of the steps over which the weight of the KL rises from 0
     backbone: str = "vgg19"  # of the perceptual loss: "vgg19", "embedded" or "none"
+
+    def __post_init__(self):
+        if not 0 <= self.kl_warmup <= 1:
+            raise SmisError(f"VaeGan.kl_warmup is a share of the steps, in [0, 1]; found {self.kl_warmup}.")
 
 
 class VaeGanObjective:
@@ -119,9 +124,10 @@ class VaeGanObjective:
     def __init__(self, weights: VaeGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Terms, Tensor]:
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """Encode, reparameterise, reconstruct (SMIS 3.3); the terms of G and E, and the fake (N,3,H,W)."""
         image, labels, w = batch["image"], batch["labels"], self.weights
+        risen = min(1.0, progress / w.kl_warmup) if w.kl_warmup else 1.0
         mu, logvar = networks.E(image, labels)
         eps = noise.normal(mu.shape).to(mu)
         fake = networks.G(labels, mu + eps * (0.5 * logvar).exp())
@@ -131,7 +137,7 @@ class VaeGanObjective:
         terms = {
             "gan": sum(hinge_g(scale[-1]) for scale in on_fake) / len(on_fake),
             "feature": w.feature * feature_matching(on_real, on_fake),
-            "kl": w.kl * kl(mu, logvar),
+            "kl": risen * w.kl * kl(mu, logvar),
         }
         if self.perceptual is not None:
             terms["perceptual"] = w.perceptual * self.perceptual(fake, image)

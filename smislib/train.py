@@ -100,11 +100,11 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * _lr_factor(step, spec.steps, spec.constant)
-        noise = Noise(generator(experiment.seed, "train", step), *share)
+        noise, progress = Noise(generator(experiment.seed, "train", step), *share), step / spec.steps
 
         networks.D.requires_grad_(False)
         with fabric.autocast():
-            g_terms, fake = objective.generator(networks, batch, noise)
+            g_terms, fake = objective.generator(networks, batch, noise, progress)
         _update(fabric, optimizers["g"], players["g"], g_terms)
         networks.D.requires_grad_(True)
         if averaged:
@@ -114,7 +114,7 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
         with fabric.autocast():
             if not spec.reuse_fake:
                 with torch.no_grad():
-                    fake = objective.generator(networks, batch, noise)[1]
+                    fake = objective.generator(networks, batch, noise, progress)[1]
             d_terms = objective.discriminator(networks, batch, fake.detach())
         _update(fabric, optimizers["d"], players["d"], d_terms)
         lap("d")

@@ -166,7 +166,7 @@ def test_each_player_gets_finite_gradients_from_its_own_terms_only(model):
     networks = runs.build(presets.experiment(model, preset="smoke"))
     objective = VaeGanObjective(VaeGan(backbone="embedded"), perceptual_loss("embedded", CPU))
     networks.D.requires_grad_(False)
-    terms, fake = objective.generator(networks, batch(), Noise(generator(0)))
+    terms, fake = objective.generator(networks, batch(), Noise(generator(0)), 1.0)
     assert terms.keys() == {"gan", "feature", "kl", "perceptual"}
     ends = networks.E.mu.weight, networks.G.to_rgb.weight
     for name, term in terms.items():
@@ -189,13 +189,18 @@ def test_each_player_gets_finite_gradients_from_its_own_terms_only(model):
 def test_the_weights_of_the_terms():
     networks = runs.build(presets.experiment("groupdnet", preset="smoke")).eval()
 
-    def terms(**weights) -> dict[str, float]:
+    def terms(progress: float = 1.0, **weights) -> dict[str, float]:
         objective = VaeGanObjective(VaeGan(**weights), Perceptual(lambda x: [x], (1.0,)))
-        return {k: v.item() for k, v in objective.generator(networks, batch(), Noise(generator(0)))[0].items()}
+        return {k: v.item() for k, v in objective.generator(networks, batch(), Noise(generator(0)), progress)[0].items()}
 
     one, other = terms(feature=1, perceptual=1, kl=1), terms(feature=10, perceptual=3, kl=0.05)
     factors = {"gan": 1, "feature": 10, "perceptual": 3, "kl": 0.05}
     assert other == pytest.approx({k: factors[k] * v for k, v in one.items()}, rel=1e-5)
+    full = terms()["kl"]
+    for progress, share in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
+        risen = terms(progress, kl_warmup=0.4)
+        assert risen["kl"] == pytest.approx(share * full, rel=1e-5)
+        assert risen["gan"] == terms()["gan"]
 
 
 def test_d_judges_real_and_fake_by_the_hinge_of_every_scale():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
@@ -216,6 +217,20 @@ def test_a_grouped_encoder_reads_a_class_from_its_own_pixels(class_view, code_, 
         assert a.shape == (2, *s.z_shape)
         changed = (a != b).unflatten(1, (C, -1)).flatten(2).any(2)
         assert torch.equal(changed, torch.arange(C).eq(c).expand(2, C)) or (class_view == "whole" and changed.all())
+
+
+@pytest.mark.parametrize("code_", ["map", "vector"])
+def test_a_cropped_class_has_the_same_code_wherever_it_stands(code_):
+    s = schedule("groupdnet", class_view="crop", code=code_)
+    E, (image, _) = built(Encoder, s).eval(), scene()
+    label_map = torch.zeros(image.shape[0], *image.shape[2:], dtype=torch.int64)
+    label_map[:, 3:10, 2:13] = 2
+    labels = F.one_hot(label_map, C).movedim(-1, 1).to(image)
+    moved = image.roll((11, 7), (2, 3)), labels.roll((11, 7), (2, 3))
+    for a, b in zip(E(image, labels), E(*moved), strict=True):
+        own = slice(2 * s.z_channels, 3 * s.z_channels)
+        torch.testing.assert_close(a[:, own], b[:, own])
+        assert not torch.equal(a[:, : s.z_channels], b[:, : s.z_channels])  # the background's crop is another
 
 
 # --- sizes and names --------------------------------------------------------------------------------------------------

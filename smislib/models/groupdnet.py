@@ -13,6 +13,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -148,6 +149,7 @@ class Encoder(nn.Module):
                 x = split_by_class(image, classes)  # (N,3C,H,W)
             case "crop":
                 x = crop_by_class(image, classes)  # (N,3C,H,W)
+                classes = crop_by_class(torch.ones_like(image[:, :1]), classes)  # where each class is in its own crop
             case _:
                 x = image  # (N,3,H,W)
         x = self.layers(x)  # (N,encoder_channels[-1],h,w)
