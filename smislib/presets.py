@@ -68,7 +68,7 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
         encoder, d_channels, d_layers = [256 * m for m in (1, 2, 4, 8, 8, 8)], 64, 4
     elif preset == "demo":
-        nf, multipliers, hidden = 16, (8, 8, 4, 1, 1), 16
+        nf, multipliers, hidden = 16, (8, 8, 4, 2, 1), 16
         encoder, d_channels, d_layers = [32, 64, 64, 128], 24, 3
     else:
         nf, multipliers, hidden = 8, (4, 4, 2, 1), 8
@@ -92,7 +92,7 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         affine_groups=groups,
         encoder_channels=tuple(e * C // 8 for e in encoder),
         encoder_groups=1 if whole else C,
-        class_view="whole" if whole else ("crop" if preset == "paper" else "mask"),
+        class_view="whole" if whole else "crop",
         code="map" if preset == "paper" else "vector",
         encoder_norm="instance" if preset == "paper" else "none",
         init_gain=0.02 if preset == "paper" else 1.0,

@@ -157,7 +157,7 @@ def dots(points: dict[str, tuple[Cell, Cell]], ax: plt.Axes, ratios: Sequence[fl
             ax.annotate(f"{ratio:g}", (end, end / ratio), (2, 2), textcoords="offset points", color="0.5", fontsize=7.5)
     ax.set(xlim=(left, right), ylim=(low, high))
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
     return ax
