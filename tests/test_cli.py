@@ -238,5 +238,5 @@ def test_notebooks_execute_two_at_a_time_and_the_first_failure_stops_the_rest(no
     texts = [[c.outputs[0].text for c in nbformat.read(path, 4).cells if c.get("outputs")] for path in both]
     assert texts == [["smoke 4\n"], ["smoke 8\n"]]  # in the order asked for, whichever ends first
     notebook.write_text(notebook.read_text().replace("n = 2", "n = 7"))
-    with pytest.raises(SmisError, match="07_tiny.py failed"):
+    with pytest.raises(SmisError, match=r"07_tiny\.py failed"):
         notebooks.execute_all([notebook, other], "smoke", jobs=1)
