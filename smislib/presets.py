@@ -14,6 +14,7 @@ from torch import nn
 
 from . import config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
+from .data.formats import FORMATS
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .models import MODELS
@@ -38,6 +39,26 @@ DATA_SPECS = {
         "demo": DataSpec("custom", 64, 64, flip=True),
         "paper": DataSpec("custom", 256, 256, flip=True),
     },
+    "deepfashion": {
+        "smoke": DataSpec("deepfashion", 32, 32),
+        "demo": DataSpec("deepfashion", 64, 64, flip=True),
+        "paper": DataSpec("deepfashion", 256, 256, flip=True),
+    },
+    "cityscapes": {
+        "smoke": DataSpec("cityscapes", 32, 64),
+        "demo": DataSpec("cityscapes", 64, 128, flip=True),
+        "paper": DataSpec("cityscapes", 256, 512, n_train=2975, n_test=500, flip=True),
+    },
+    "ade20k": {
+        "smoke": DataSpec("ade20k", 32, 32),
+        "demo": DataSpec("ade20k", 64, 64, flip=True),
+        "paper": DataSpec("ade20k", 256, 256, n_train=20210, n_test=2000, flip=True, margin=30 / 256),
+    },
+    "coco_stuff": {
+        "smoke": DataSpec("coco_stuff", 32, 32),
+        "demo": DataSpec("coco_stuff", 64, 64, flip=True),
+        "paper": DataSpec("coco_stuff", 256, 256, n_train=118287, n_test=5000, flip=True, margin=30 / 256),
+    },
 }
 
 TRAIN = {
@@ -60,6 +81,26 @@ EVALUATION = {
     "smoke": EvalSpec(n_fid=32, n_maps=2, m_pairs=2),
     "demo": EvalSpec(n_fid=400, n_maps=40, m_pairs=9),
     "paper": EvalSpec(n_fid=2500, n_maps=100, m_pairs=19, backbone="paper"),
+}
+
+# What the data set changes at `paper`: SMIS 4.1 and appendix A; for COCO-Stuff, which SMIS does not use, SPADE 4.1.
+PAPER = {
+    # 92 steps an epoch, 100 epochs and 100 of decay; measured on all 500 images of the validation set
+    "cityscapes": {
+        "train": replace(TRAIN["paper"], steps=200 * 92, constant=0.5),
+        "evaluation": replace(EVALUATION["paper"], n_fid=500),
+    },
+    # batch 16: 1,263 steps an epoch, 4 images a GPU in the sum of the KL
+    "ade20k": {
+        "train": replace(TRAIN["paper"], steps=200 * 1263, batch=16, constant=0.5),
+        "evaluation": replace(EVALUATION["paper"], n_fid=2000),
+        "loss": replace(LOSS["paper"], kl=0.2),
+    },
+    # 3,696 steps an epoch, 100 epochs
+    "coco_stuff": {
+        "train": replace(TRAIN["paper"], steps=100 * 3696, constant=1.0),
+        "evaluation": replace(EVALUATION["paper"], n_fid=5000),
+    },
 }
 
 
@@ -184,8 +225,8 @@ def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     if preset not in PRESETS:
         raise did_you_mean("preset", preset, PRESETS)
     spec = DATA_SPECS[name][preset]
-    if name == "custom" and root is None:
-        raise SmisError("data set 'custom' needs its folder: --root FOLDER (see `smis data check custom FOLDER`).")
+    if root is None and (name == "custom" or name in FORMATS):
+        raise SmisError(f"data set {name!r} needs its folder: --root FOLDER (see `smis data check {name} FOLDER`).")
     return replace(spec, root=root) if root else spec
 
 
@@ -217,6 +258,8 @@ def experiment(
         train=TRAIN[preset],
         evaluation=EVALUATION[preset],
     )
+    if preset == "paper":
+        base = replace(base, **PAPER.get(data_name, {}))
     return config.replace(base, overrides)
 
 

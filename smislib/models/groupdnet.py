@@ -10,13 +10,14 @@
 | VSPADE    | plain, whole image | 1 everywhere (SPADE)              | every conv                      |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..config import ADDED
 from ..errors import SmisError, did_you_mean
 from ..layers import CGBlock, crop_by_class, interleave_edge, split_by_class
 from .discriminators import MultiscaleDiscriminator
@@ -46,7 +47,9 @@ class Schedule:
     mask_features: bool = False  # MulNet: each class network's features are masked by its label before they are summed
     fusion: int = 0  # plain 3x3 convolutions between the last block and the output
     fusion_channels: int = 0
-    unused_channels: int = 0  # of a block after the last one, built and never used (released ADE20K network)
+    unused_channels: int = field(
+        default=0, metadata=ADDED
+    )  # of a block after the last one, built and never used (released ADE20K network)
     instance_edge: bool = False  # labels carry the instance edge after the C classes
     norm: str = "batch"  # of the CG-Norm: "batch" or "group" (appendix D)
     spectral: bool = True
