@@ -15,7 +15,9 @@ data_app = typer.Typer(help="Look at data sets.")
 app.add_typer(data_app, name="data")
 
 Model = Annotated[str, typer.Argument(help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade")]
-Data = Annotated[str, typer.Option("--data", help="mannequins, photos, or custom with --root")]
+Data = Annotated[
+    str, typer.Option("--data", help="mannequins, photos; with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff")
+]
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
 Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]
 Root = Annotated[str | None, typer.Option(help="folder of a real data set")]
@@ -138,7 +140,7 @@ def publish(preset: Preset = "demo"):
 
 @data_app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help="custom, photos, mannequins")],
+    name: Annotated[str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos")],
     root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
     preset: Preset = "demo",
 ):
@@ -148,7 +150,21 @@ def data_check(
 
     report = check(presets.data_spec(name, preset, root))
     print(report)
-    raise typer.Exit(0 if report.ok else 2)
+    raise typer.Exit(0 if report.ok else BAD_INPUT)
+
+
+@data_app.command("cache")
+def data_cache(
+    name: Annotated[str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos")],
+    root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
+    preset: Preset = "demo",
+):
+    """Decode and resize a folder once for a preset's size; trainings and measurements then read that."""
+    from . import presets
+    from .data import presize
+
+    for folder in presize(presets.data_spec(name, preset, root)):
+        print(folder)
 
 
 def _assignments(texts: list[str]) -> dict[str, str]:

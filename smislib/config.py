@@ -8,12 +8,14 @@ import hashlib
 import json
 import math
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import SmisError, did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of Lightning Fabric, those that keep float32 weights
+
+ADDED = {"added": True}  # metadata of a field that came later: while it has its default, older experiments keep their hash
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class DataSpec:
     seed: int = 0  # of the renderer of embedded data; no effect on folders
     root: str | None = None  # folder of a real data set
     flip: bool = False  # also train on the mirrored images
+    margin: float = field(
+        default=0.0, metadata=ADDED
+    )  # train on random cuts of images this share larger: 30/256 for ADE20K and COCO-Stuff (SPADE)
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,9 @@ def content_hash(value: Any) -> str:
 
 
 def to_dict(spec: Any) -> dict:
-    """A frozen dataclass as plain JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(spec)))
+    """A frozen dataclass as plain JSON values, without the fields that were `ADDED` and have their default."""
+    values = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec) if not _is_absent(spec, f)}
+    return json.loads(json.dumps({k: to_dict(v) if dataclasses.is_dataclass(v) else v for k, v in values.items()}))
 
 
 def from_dict(cls: type, values: dict) -> Any:
@@ -146,6 +152,10 @@ def replace(spec: Any, assignments: dict[str, str]) -> Any:
             new = _convert(typing.get_type_hints(type(spec))[head], _parse(text), path)
         spec = dataclasses.replace(spec, **{head: new})
     return spec
+
+
+def _is_absent(spec: Any, f: dataclasses.Field) -> bool:
+    return bool(f.metadata.get("added")) and getattr(spec, f.name) == f.default
 
 
 def _at_least(spec: Any, least: int, *names: str) -> None:

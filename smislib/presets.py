@@ -5,13 +5,16 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
-from dataclasses import replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from . import config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
+from .data.formats import FORMATS
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
@@ -37,6 +40,26 @@ DATA_SPECS = {
         "demo": DataSpec("custom", 64, 64, flip=True),
         "paper": DataSpec("custom", 256, 256, flip=True),
     },
+    "deepfashion": {
+        "smoke": DataSpec("deepfashion", 32, 32),
+        "demo": DataSpec("deepfashion", 64, 64, flip=True),
+        "paper": DataSpec("deepfashion", 256, 256, flip=True),
+    },
+    "cityscapes": {
+        "smoke": DataSpec("cityscapes", 32, 64),
+        "demo": DataSpec("cityscapes", 64, 128, flip=True),
+        "paper": DataSpec("cityscapes", 256, 512, n_train=2975, n_test=500, flip=True),
+    },
+    "ade20k": {
+        "smoke": DataSpec("ade20k", 32, 32),
+        "demo": DataSpec("ade20k", 64, 64, flip=True),
+        "paper": DataSpec("ade20k", 256, 256, n_train=20210, n_test=2000, flip=True, margin=30 / 256),
+    },
+    "coco_stuff": {
+        "smoke": DataSpec("coco_stuff", 32, 32),
+        "demo": DataSpec("coco_stuff", 64, 64, flip=True),
+        "paper": DataSpec("coco_stuff", 256, 256, n_train=118287, n_test=5000, flip=True, margin=30 / 256),
+    },
 }
 
 TRAIN = {
@@ -61,39 +84,90 @@ EVALUATION = {
     "paper": EvalSpec(n_fid=2500, n_maps=100, m_pairs=19, backbone="paper"),
 }
 
+# What the data set changes at `paper`: SMIS 4.1 and appendix A; for COCO-Stuff, which SMIS does not use, SPADE 4.1.
+PAPER = {
+    # 92 steps an epoch, 100 epochs and 100 of decay; measured on all 500 images of the validation set
+    "cityscapes": {
+        "train": replace(TRAIN["paper"], steps=200 * 92, constant=0.5),
+        "evaluation": replace(EVALUATION["paper"], n_fid=500),
+    },
+    # batch 16: 1,263 steps an epoch, 4 images a GPU in the sum of the KL
+    "ade20k": {
+        "train": replace(TRAIN["paper"], steps=200 * 1263, batch=16, constant=0.5),
+        "evaluation": replace(EVALUATION["paper"], n_fid=2000),
+        "loss": replace(LOSS["paper"], kl=0.2),
+    },
+    # 3,696 steps an epoch, 100 epochs
+    "coco_stuff": {
+        "train": replace(TRAIN["paper"], steps=100 * 3696, constant=1.0),
+        "evaluation": replace(EVALUATION["paper"], n_fid=5000),
+    },
+}
 
-def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> Schedule:
-    """The schedule of one SMIS variant. GroupDNet at `paper` and C = 8 is the released DeepFashion network."""
-    if preset == "paper":
-        nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
-        encoder, d_channels, d_layers = [256 * m for m in (1, 2, 4, 8, 8, 8)], 64, 4
-    elif preset == "demo":
-        nf, multipliers, hidden = 16, (8, 8, 4, 2, 1), 16
-        encoder, d_channels, d_layers = [32, 64, 64, 128], 24, 3
-    else:
-        nf, multipliers, hidden = 8, (4, 4, 2, 1), 8
-        encoder, d_channels, d_layers = [16, 32, 32], 8, 3
-    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
-        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
-    unit = nf * C // 8  # widths above are for eight classes
-    blocks = len(multipliers)
-    plain, every, falling = (1,) * blocks, (C,) * blocks, falling_groups(C, blocks)
-    groups = {"groupdnet": falling, "groupenc": plain, "vspade": plain}.get(model, every)
-    widths = [hidden * C // 8] * blocks
+
+@dataclass(frozen=True)
+class Widths:
+    """What the schedules of all variants on one data set are made of: SMIS Table 4, with what only the released code says."""
+
+    channels: tuple[int, ...]  # of each generator block
+    falling: tuple[int, ...]  # GroupDNet's groups
+    cgnorm: Callable[[int], tuple[int, int, int]]  # a block's groups -> its CG-Norm's hidden width, shared, affine groups
+    encoder: tuple[int, ...]
+    d_channels: int = 64
+    d_layers: int = 4
+    instance_edge: bool = False
+    unused: int = 0  # channels of the block that is built and never used
+
+
+ENCODER = (1, 2, 4, 8, 8, 8)
+RELEASED = {
+    "cityscapes": Widths(
+        channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)),
+        falling=(35, 35, 20, 14, 10, 4, 1),
+        cgnorm=lambda g: (35 * g, 35, 35),
+        encoder=tuple(350 * m for m in ENCODER),
+        instance_edge=True,
+    ),
+    "ade20k": Widths(
+        channels=(16 * 151, *(64 * m for m in (32, 16, 16, 8, 4, 2))),
+        falling=(151, 16, 16, 8, 4, 2, 1),
+        cgnorm=lambda g: (2 * 151 if 151 % g == 0 else 151 * g, 151, g),
+        encoder=tuple(604 * m for m in ENCODER),
+        unused=64,
+    ),
+}
+
+
+def smis_schedule(
+    model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
+) -> Schedule:
+    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
+
+    GroupDNet at `paper` is the released network for `cityscapes` and `ade20k`, and for C = 8 that of DeepFashion.
+    The ablations, which the paper has on DeepFashion alone, take the same widths, made multiples of C where they
+    keep C groups to the end.
+    """
+    w = RELEASED[data_name] if preset == "paper" and data_name in RELEASED else _widths(model, preset, C)
+    blocks = len(w.channels)
+    groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
+    channels = (
+        w.channels if model == "groupdnet" else tuple(g * math.ceil(n / g) for n, g in zip(w.channels, groups, strict=True))
+    )
+    hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
     if preset == "demo" and groups[-1] == 1:
-        widths[-1] //= 2  # gamma and beta cost most at full resolution
-    whole = model in ("vspade", "groupdec")
-    fuses = groups[-1] != 1
+        hidden = (*hidden[:-1], hidden[-1] // 2)  # gamma and beta cost most at full resolution
+    whole, fuses = model in ("vspade", "groupdec"), groups[-1] != 1
+    unit = w.channels[-1] if preset == "paper" else _unit(preset, C)
     return Schedule(
         C=C,
         height=height,
         width=width,
-        channels=tuple(unit * m for m in multipliers),
+        channels=channels,
         groups=groups,
-        hidden=tuple(widths),
-        shared_groups=groups,
-        affine_groups=groups,
-        encoder_channels=tuple(e * C // 8 for e in encoder),
+        hidden=hidden,
+        shared_groups=shared_groups,
+        affine_groups=affine_groups,
+        encoder_channels=w.encoder,
         encoder_groups=1 if whole else C,
         class_view="whole" if whole else "crop",
         code="map" if preset == "paper" else "vector",
@@ -102,6 +176,33 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         mask_features=model == "mulnet",
         fusion=1 if fuses else 0,
         fusion_channels=unit if fuses else 0,
+        instance_edge=instance_edge or w.instance_edge,
+        unused_channels=w.unused if model == "groupdnet" else 0,
+        d_channels=w.d_channels,
+        d_layers=w.d_layers,
+    )
+
+
+def _unit(preset: str, C: int) -> int:
+    """nf, which is given for eight classes."""
+    return {"paper": 160, "demo": 16, "smoke": 8}[preset] * C // 8
+
+
+def _widths(model: str, preset: str, C: int) -> Widths:
+    """Widths for any number of classes, in proportion to it: those of the released DeepFashion network at `paper`."""
+    if preset == "paper":
+        multipliers, hidden, encoder, d_channels, d_layers = (16, 16, 16, 8, 4, 2, 1), 128, (256 * m for m in ENCODER), 64, 4
+    elif preset == "demo":
+        multipliers, hidden, encoder, d_channels, d_layers = (8, 8, 4, 2, 1), 16, (32, 64, 64, 128), 24, 3
+    else:
+        multipliers, hidden, encoder, d_channels, d_layers = (4, 4, 2, 1), 8, (16, 32, 32), 8, 3
+    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
+        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
+    return Widths(
+        channels=tuple(_unit(preset, C) * m for m in multipliers),
+        falling=falling_groups(C, len(multipliers)),
+        cgnorm=lambda g: (hidden * C // 8, g, g),
+        encoder=tuple(e * C // 8 for e in encoder),
         d_channels=d_channels,
         d_layers=d_layers,
     )
@@ -127,8 +228,8 @@ def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     if preset not in PRESETS:
         raise did_you_mean("preset", preset, PRESETS)
     spec = DATA_SPECS[name][preset]
-    if name == "custom" and root is None:
-        raise SmisError("data set 'custom' needs its folder: --root FOLDER (see `smis data check custom FOLDER`).")
+    if root is None and (name == "custom" or name in FORMATS):
+        raise SmisError(f"data set {name!r} needs its folder: --root FOLDER (see `smis data check {name} FOLDER`).")
     return replace(spec, root=root) if root else spec
 
 
@@ -155,11 +256,13 @@ def experiment(
         preset=preset,
         seed=seed,
         data=spec,
-        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec))),
+        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec)), spec.name),
         loss=LOSS[preset],
         train=TRAIN[preset],
         evaluation=EVALUATION[preset],
     )
+    if preset == "paper":
+        base = replace(base, **PAPER.get(data_name, {}))
     e = config.replace(base, overrides)
     shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
     return replace(e, made_with=data.made_with(e.data) + shipped)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from . import data, runs, viz
 from .config import Experiment
 from .data.loading import StepSampler, loader
+from .data.presized import cores
 from .errors import SmisError
 from .losses import Terms, perceptual_loss
 from .models import MODELS
@@ -81,7 +82,7 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
     start, seconds = _resume(run, fabric, networks, averaged, optimizers)
     share = (fabric.global_rank, fabric.world_size)
     sampler = StepSampler(len(train_set), spec.batch, experiment.seed, range(start, spec.steps), *share)
-    batches = loader(train_set, sampler, workers=0 if on_cpu else 8, pin=not on_cpu)
+    batches = loader(train_set, sampler, workers=0 if on_cpu else cores(), pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
     first_bad = torch.full((), spec.steps, device=fabric.device)  # looked at when something is written: no sync in between
@@ -155,8 +156,8 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
 def _on_device(fabric: Fabric, batches: Iterator[dict], classes: data.Classes) -> Iterator[dict]:
     """Each batch with its one-hot `labels`, on the device."""
     for batch in batches:
-        labels = data.one_hot(batch["label_map"], classes, batch["name"])  # on the CPU, where the check is free
-        batch = fabric.to_device({"image": batch["image"], "labels": labels})
+        labels = data.one_hot(batch["label_map"], classes, batch["name"], fabric.device)
+        batch = {"image": fabric.to_device(batch["image"]), "labels": labels}
         yield {key: value.contiguous(memory_format=torch.channels_last) for key, value in batch.items()}
 
 

@@ -39,6 +39,13 @@ def test_the_hash_of_a_value_never_changes():
     assert config.content_hash(to_dict(FIXED.data)) == "c1f6bb39819ac9eb"
 
 
+def test_a_field_that_was_added_changes_no_older_hash_until_it_is_used():
+    network, more = FIXED.network, dataclasses.replace(FIXED.network, unused_channels=4)
+    assert "unused_channels" not in to_dict(network) and to_dict(more)["unused_channels"] == 4
+    assert from_dict(Schedule, to_dict(network)) == network and from_dict(Schedule, to_dict(more)) == more
+    assert dataclasses.replace(FIXED, network=more).hash != FIXED.hash
+
+
 def leaves(spec: Any, path: str = "") -> list[tuple[str, Any]]:
     found = []
     for field in dataclasses.fields(spec):

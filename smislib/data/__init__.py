@@ -1,17 +1,18 @@
 """Data sets. One is a value of `DATA`; the rest of the library sees only `classes`, `open_split` and `collate`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import check, folders, mannequins, photos, synthetic
+from . import augment, check, formats, mannequins, photos, synthetic
 from .spec import Classes, one_hot
 
-__all__ = ["DATA", "Classes", "DataSource", "Mirrored", "classes", "collate", "one_hot", "open_split"]
+__all__ = ["DATA", "Classes", "DataSource", "Mirrored", "classes", "collate", "one_hot", "open_split", "presize"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ DATA: dict[str, DataSource] = {
         version=mannequins.VERSION,
     ),
     "photos": DataSource(
-        classes=lambda spec: folders.read_classes(folders.root_of(photos.as_folder(spec))),
+        classes=lambda spec: formats.format_of(photos.as_folder(spec)).classes,
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),
     ),
-    "custom": DataSource(
-        classes=lambda spec: folders.read_classes(folders.root_of(spec)),
-        open=check.open_checked,
-    ),
+    **{
+        name: DataSource(classes=lambda spec: formats.format_of(spec).classes, open=check.open_checked)
+        for name in ("custom", *formats.FORMATS)
+    },
 }
 
 
@@ -47,7 +48,7 @@ def _source(spec: DataSpec) -> DataSource:
 
 
 def classes(spec: DataSpec) -> Classes:
-    """The label set of a data set. For a folder it is read from it; `photos` are built first."""
+    """The label set of a data set. That of `custom` is read from its folder; `photos` are built first."""
     return _source(spec).classes(spec)
 
 
@@ -60,17 +61,32 @@ def made_with(spec: DataSpec) -> tuple[str, ...]:
 def open_split(spec: DataSpec, split: str) -> Dataset:
     """The "train" or "test" part of a data set.
 
-    It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str} and, for
-    embedded data, "factors": float32 (C,K). With `spec.flip` the training part is twice as long: index n + i is the
-    mirror image of i. The test part is never mirrored.
+    It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str}, where the
+    data set has instances "instance_map": int64 (H,W) and, for embedded data, "factors": float32 (C,K). With `spec.flip`
+    the training part is twice as long: index n + i is the mirror image of i; with `spec.margin` it is longer again (see
+    `augment.Cut`). The test part is neither mirrored nor cut.
 
     Raises SmisError for an unknown data set or split, and for a folder with faults, which it names.
     """
     source = _source(spec)
     if split not in check.SPLITS:
         raise SmisError(f"split must be one of {', '.join(check.SPLITS)}, found {split!r}.")
-    dataset = source.open(spec, split)
+    if spec.margin and split == "train":
+        dataset = augment.Cut(source.open(augment.enlarged(spec), split), spec.height, spec.width)
+    else:
+        dataset = source.open(spec, split)
     return Mirrored(dataset) if spec.flip and split == "train" else dataset
+
+
+def presize(spec: DataSpec) -> list[Path]:
+    """Decode and resize both splits of a folder once; from then on `open_split` reads the result. Returns its folders.
+
+    Raises SmisError for a folder with faults, and for a data set that has no files.
+    """
+    formats.needs_folder(spec)
+    spec = replace(photos.as_folder(spec) if spec.name == "photos" else spec, n_train=None, n_test=None)
+    opened = [check.open_checked(source, split) for source, split in ((augment.enlarged(spec), "train"), (spec, "test"))]
+    return [dataset.presized.build(dataset.decode) for dataset in opened]
 
 
 class Mirrored(Dataset):
@@ -88,7 +104,7 @@ class Mirrored(Dataset):
         mirrored, i = divmod(index, len(self.dataset))
         sample = self.dataset[i]
         if mirrored:
-            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map")}
+            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map", "instance_map") if key in sample}
             sample = sample | pictures | {"name": f"{sample['name']}-mirrored"}
         return sample
 

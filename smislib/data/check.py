@@ -1,12 +1,12 @@
-"""Is a folder what `folders.py` describes? A report of expected against found, every fault by its file."""
+"""Is a folder what `formats.py` describes? A report of expected against found, every fault by its file."""
 
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
@@ -14,10 +14,13 @@ from .. import paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from . import folders, photos
-from .spec import Classes
+from .folders import Entry
+from .formats import Format, format_of, needs_folder, root_of
+from .presized import cores
 
 SPLITS = ("train", "test")
 SHOWN = 10  # faults that an error message lists
+BLANK_SHARE = 0.05  # a release has a few images without any label; withheld labels are all blank
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,11 @@ class Report:
     """What was found in a folder; `str()` prints it beside what was expected."""
 
     root: Path
-    classes: Classes | None  # None: the class list itself is at fault
-    counts: dict[str, dict[str, int]]  # split -> {"images", "labels", "pairs"}
+    form: Format | None  # None: the class list itself is at fault
+    counts: dict[str, dict[str, int]]  # split -> {"images", "labels", "pairs"}, and "instances" where there are some
     sizes: dict[tuple[int, int], int]  # (width, height) -> number of images
-    pixels: dict[int, int]  # label value -> number of pixels, over all readable labels
+    pixels: dict[int, int]  # stored label value -> number of pixels, over all readable labels
+    blank: tuple[Path, ...]  # labels that say nothing, too few of them to be a fault
     faults: tuple[Fault, ...]
 
     @property
@@ -52,92 +56,146 @@ class Report:
             raise SmisError(f"{self.root} has {len(self.faults)} fault(s):\n" + "\n".join(lines))
 
     def __str__(self) -> str:
-        total = max(sum(self.pixels.values()), 1)
-        lines = [f"{self.root}", f"{'split':<8}{'images':>8}{'labels':>8}{'pairs':>8}   expected: as many of each"]
-        lines += [f"{s:<8}{c['images']:>8}{c['labels']:>8}{c['pairs']:>8}" for s, c in self.counts.items()]
+        lines = [str(self.root), *(self._expected(self.form) if self.form else []), *self._counts()]
         if self.sizes:
             sizes = Counter(self.sizes).most_common(4)
             lines.append("sizes   " + ", ".join(f"{w}x{h} ({n})" for (w, h), n in sizes) + " .." * (len(self.sizes) > 4))
-        if self.classes:
-            named = dict(enumerate(self.classes.names)) | {self.classes.ignore_index: "(ignored)"}
-            lines.append("label   share    class")
-            for value in sorted({*range(len(self.classes)), *self.pixels}):
-                name = named.get(value, "NOT IN THE CLASS LIST")
-                lines.append(f"{value:>5}{self.pixels.get(value, 0) / total:>8.2%}    {name}")
+        lines += self._histogram(self.form) if self.form else []
+        lines += [f"note: {path} has no labelled pixel" for path in self.blank]
         lines.append("no faults" if self.ok else f"{len(self.faults)} fault(s):")
         return "\n".join(lines + [f"  {fault.message}" for fault in self.faults])
+
+    def _expected(self, form: Format) -> list[str]:
+        tree = folders.tree_of(self.root, form)
+        lines = [f"expected: {form.title}"]
+        for kind, (files, _) in folders.kinds(tree, "train").items():
+            lines.append(f"  {kind:<9}{files}   {{split}}: {tree.train}, {tree.test}")
+        lines.append(f"  values   {form.allowed}" + (f"   ({form.remap.name})" if form.remap else ""))
+        lines.append(f"  shape    {'as asked, within 1 %' if form.exact else 'any: stretched to the size asked for'}")
+        return lines
+
+    def _counts(self) -> list[str]:
+        parts = list(dict.fromkeys(part for counts in self.counts.values() for part in counts))
+        published = dict(zip(SPLITS, self.form.published, strict=True)) if self.form and self.form.published else {}
+        lines = [f"{'split':<8}" + "".join(f"{part:>10}" for part in parts) + "   expected: as many of each"]
+        for split, counts in self.counts.items():
+            known = f"   published: {published[split]}" if split in published else ""
+            lines.append(f"{split:<8}" + "".join(f"{counts[part]:>10}" for part in parts) + known)
+        return lines
+
+    def _histogram(self, form: Format) -> list[str]:
+        total = max(sum(self.pixels.values()), 1)
+        named = {row["stored"]: row["name"] + f" <- {row['means']}" * (row["means"] != row["name"]) for row in form.legend()}
+        if form.classes.ignore_index is not None:
+            named[form.classes.ignore_index] = "(ignored)"
+        lines = ["label   share    class" + " <- stored label" * bool(form.remap)]
+        for value in sorted({*named, *self.pixels}):
+            lines.append(f"{value:>5}{self.pixels.get(value, 0) / total:>8.2%}    {named.get(value, 'NOT IN THE CLASS LIST')}")
+        return lines
+
+
+@dataclass
+class _Seen:
+    """What one split's files hold."""
+
+    sizes: Counter = field(default_factory=Counter)
+    pixels: Counter = field(default_factory=Counter)
+    blank: list[Path] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
 
 def check(spec: DataSpec, splits: Sequence[str] = SPLITS) -> Report:
     """Reads every file of the spec's folder and reports. `photos` are built first if they are not there."""
-    if spec.name == "mannequins":
-        raise SmisError("mannequins are rendered by the library; there is no folder to check.")
+    needs_folder(spec)
     spec = photos.as_folder(spec) if spec.name == "photos" else spec
-    root, faults = folders.root_of(spec), []
+    root, total, counts = root_of(spec), _Seen(), {}
     try:
-        classes = folders.read_classes(root)
+        form = format_of(spec)
     except SmisError as error:
-        classes = None
-        faults.append(Fault(root, str(error)))
-    counts, sizes, pixels = {}, Counter(), Counter()
+        return Report(root, None, {}, {}, {}, (), (Fault(root, str(error)),))
     for split in splits:
-        images, labels = (_files(root / split / part, faults) for part in ("images", "labels"))
-        for stem in sorted(images.keys() ^ labels.keys()):
-            path = (images.get(stem) or labels[stem])[0]
-            partner = "label" if stem in images else "image"
-            faults.append(Fault(path, f"{path} has no {partner} of the same name in {root / split / partner}s."))
-        pairs = sorted(images.keys() & labels.keys())
-        counts[split] = {"images": len(images), "labels": len(labels), "pairs": len(pairs)}
-        for stem in tqdm(pairs, f"checking {split}", delay=1, leave=False):
-            faults += _check_pair(images[stem][0], labels[stem][0], classes, spec, sizes, pixels)
-    return Report(root, classes, counts, dict(sizes), dict(pixels), tuple(faults))
+        seen, counts[split] = _Seen(), _names(root, form, split, total.faults)
+        samples = folders.entries(root, form, split)
+        with ThreadPoolExecutor(cores()) as pool:
+            results = pool.map(lambda entry: _look(entry, form, spec), samples)
+            for entry, (size, pixels, faults) in zip(
+                samples, tqdm(results, f"checking {split}", len(samples), delay=1), strict=True
+            ):
+                seen.sizes.update([size] if size else [])
+                seen.pixels.update(pixels)
+                seen.faults += faults
+                if pixels and form.blank >= pixels.keys():
+                    seen.blank.append(entry.label)
+        if len(seen.blank) > BLANK_SHARE * len(samples):
+            message = "has no labelled pixel: the labels of a test set are withheld. Use a split with labels."
+            seen.faults += [Fault(path, f"{path} {message}") for path in seen.blank]
+            seen.blank = []
+        elif form.suspect and not seen.faults and seen.pixels and (message := form.suspect(set(seen.pixels))):
+            seen.faults.append(Fault(root, f"{root}, {split}: {message}."))
+        for name in ("sizes", "pixels"):
+            getattr(total, name).update(getattr(seen, name))
+        total.blank += seen.blank
+        total.faults += seen.faults
+    return Report(root, form, counts, dict(total.sizes), dict(total.pixels), tuple(total.blank), tuple(total.faults))
 
 
-def _files(folder: Path, faults: list[Fault]) -> dict[str, list[Path]]:
-    """The folder's usable files by stem; what else is there becomes a fault."""
-    if not folder.is_dir():
-        faults.append(
-            Fault(
-                folder,
-                f"{folder} is missing; expected a folder with .png{' or .jpg' * (folder.name == 'images')} files.",
-            )
-        )
-    usable = {}
-    for stem, found in folders.listing(folder).items():
-        good = [path for path in found if path.suffix.lower() in folders.SUFFIXES and path.is_file()]
-        faults += [
-            Fault(path, f"{path} is neither {' nor '.join(folders.SUFFIXES)}; convert or remove it.")
-            for path in found
-            if path not in good
-        ]
-        if len(good) > 1:
-            faults.append(Fault(good[1], f"{good[1]} has the same name as {good[0].name}; rename or remove one."))
-        if good:
-            usable[stem] = good
-    if folder.is_dir() and not usable:
-        faults.append(Fault(folder, f"{folder} holds no images."))
-    return usable
+def _names(root: Path, form: Format, split: str, faults: list[Fault]) -> dict[str, int]:
+    """Counts of the files of a split and of complete samples; what is missing, twice there or a stray becomes a fault."""
+    found: dict[str, dict[str, list[Path]]] = {}
+    before, strays = len(faults), set()
+    expected = folders.kinds(folders.tree_of(root, form), split)
+    for kind, (files, word) in expected.items():
+        place = root / files.folder.format(split=word)
+        found[kind], others = folders.listing(root, files, word)
+        if not folders.folders(root, files, word):
+            faults.append(Fault(place, f"{place} is missing; expected a folder with {' or '.join(files.tails)} files."))
+        elif not found[kind]:
+            faults.append(Fault(place, f"{place} holds no {kind}s (*{' or *'.join(files.tails)})."))
+        strays.update((path, files) for path in others)
+        for paths_ in found[kind].values():
+            if len(paths_) > 1:
+                message = f"{paths_[1]} has the same name as {paths_[0].name} in {paths_[0].parent}; rename or remove one."
+                faults.append(Fault(paths_[1], message))
+    for path, files in sorted(strays, key=lambda stray: str(stray[0])):
+        faults.append(Fault(path, f"{path} is neither {' nor '.join(files.tails)}; convert or remove it."))
+    everything = {key: next(names[key][0] for names in found.values() if key in names) for key in set().union(*found.values())}
+    for key, path in sorted(everything.items()):
+        for kind, (files, word) in expected.items():
+            if key not in found[kind] and found[kind]:
+                place = root / files.folder.format(split=word)
+                faults.append(Fault(path, f"{path} has no {kind} of the same name in {place}."))
+    if len(faults) > before:
+        hints = [message for pattern, message in form.mistakes if next(root.glob(pattern), None)]
+        inside = [path for path in sorted(root.iterdir()) if path.is_dir() and _holds(path, form)]
+        hints += [f"the parent of {inside[0]}: give that folder"] if inside else []
+        faults += [Fault(root, f"{root} looks like {hint}.") for hint in hints if all(hint not in f.message for f in faults)]
+    complete = set.intersection(*(set(names) for names in found.values()))
+    return {f"{kind}s": len(names) for kind, names in found.items()} | {"pairs": len(complete)}
 
 
-def _check_pair(image_path, label_path, classes, spec, sizes: Counter, pixels: Counter) -> list[Fault]:
-    """The faults of one pair; counts its size and labels on the way."""
-    faults = []
-    try:
-        sizes[folders.read_image(image_path).size] += 1
-    except SmisError as error:
-        faults.append(Fault(image_path, str(error)))
-    try:
-        values, n = np.unique(folders.read_label(label_path), return_counts=True)
-        pixels.update(dict(zip(values.tolist(), n.tolist(), strict=True)))
-    except SmisError as error:
-        faults.append(Fault(label_path, str(error)))
-    if not faults and classes:
-        try:
-            folders.read_pair(image_path, label_path, classes, spec.height, spec.width)
-        except SmisError as error:
-            path = label_path if str(error).startswith(str(label_path)) else image_path
-            faults.append(Fault(path, str(error)))
-    return faults
+def _holds(root: Path, form: Format) -> bool:
+    return any(
+        folders.folders(root, tree.image, tree.train) and folders.folders(root, tree.label, tree.train) for tree in form.trees
+    )
+
+
+def _look(entry: Entry, form: Format, spec: DataSpec) -> tuple[tuple[int, int] | None, dict[int, int], list[Fault]]:
+    """The image's size, the pixels of each stored label, and the faults of one sample; it is read once."""
+    read = {"image": folders.read_image, "label": folders.read_label, "instance": folders.read_instance}
+    found, faults = {}, []
+    for kind, reader in read.items():
+        if path := getattr(entry, kind):
+            try:
+                found[kind] = reader(path)
+            except SmisError as error:
+                faults.append(Fault(path, str(error)))
+    pixels = folders.counted(found["label"]) if "label" in found else {}
+    if not faults:
+        differ = folders.disagreements(entry, folders.Decoded(**found), form, spec.height, spec.width)
+        faults += [Fault(path, message) for path, message in differ]
+        if not faults and (message := folders.label_fault(entry.label, pixels, form)):
+            faults.append(Fault(entry.label, message))
+    return (found["image"].size if "image" in found else None), pixels, faults
 
 
 def open_checked(spec: DataSpec, split: str) -> Dataset:
@@ -145,13 +203,13 @@ def open_checked(spec: DataSpec, split: str) -> Dataset:
 
     Raises SmisError that names the first faulty files.
     """
-    root = folders.root_of(spec)
-    state = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in sorted((root / split).rglob("*")) if p.is_file()]
-    classes = folders.read_classes(root)
-    known = [str(root.resolve()), classes.names, classes.ignore_index, spec.height, spec.width, state]
-    stamp = paths.cache() / "data" / f"checked-{content_hash(known)}"
+    root = root_of(spec)
+    form = format_of(spec)
+    shape = [spec.height, spec.width] if form.exact else []
+    known = [str(root.resolve()), form.title, form.classes.names, form.classes.ignore_index, *shape]
+    stamp = paths.cache() / "data" / f"checked-{content_hash([*known, folders.state(root, form, split)])}"
     if not stamp.exists():
-        check(replace(spec, name="custom"), [split]).raise_faults()
+        check(spec, [split]).raise_faults()
         with contextlib.suppress(OSError):  # it only saves the next check
             stamp.parent.mkdir(parents=True, exist_ok=True)
             stamp.touch()

@@ -1,13 +1,11 @@
-"""The `custom` data set: any folder of images with index label PNGs and a class list. See `check.py` for its checks.
+"""Reading a real data set, whichever `formats.py` describes: its files by name, decoded, checked and resized.
 
-ROOT/classes.json            {"names": [...], "palette": [[r, g, b], ...], "ignore_index": 255}, the last two optional
-ROOT/classes.txt             or only the names, one a line
-ROOT/{train,test}/images/    NAME.png or NAME.jpg
-ROOT/{train,test}/labels/    NAME.png, one channel (or a palette) whose value is the class
+What is not as its format says is an error that names the file; nothing is padded, clamped or skipped.
 """
 
-import json
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,122 +13,202 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 
-from ..config import DataSpec
-from ..errors import SmisError, did_you_mean
-from .canvas import oklch
-from .spec import Classes
+from ..config import DataSpec, content_hash
+from ..errors import SmisError
+from .formats import Files, Format, Tree, format_of, root_of
+from .presized import Presized
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 MEMORY = 2**30  # bytes of decoded images that a split may keep
 ASPECT_TOLERANCE = 0.01  # how far width / height may be from the asked one: below, a resize is not seen
 
 
+@dataclass(frozen=True)
+class Entry:
+    """The files of one sample."""
+
+    key: str
+    image: Path
+    label: Path
+    instance: Path | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is in them: an RGB image, the stored labels (H,W) and instances (H,W), as integers."""
+
+    image: Image.Image
+    label: np.ndarray
+    instance: np.ndarray | None = None
+
+
 class Folder(Dataset):
-    """One split of a folder, in the order of its file names, decoded on demand and resized to the spec's size.
+    """One split of a real data set, in the order of its file names, decoded on demand and resized to the spec's size.
 
-    What was decoded stays in memory as bytes if the whole split needs no more than MEMORY.
+    What was decoded stays in memory as bytes if the whole split needs no more than MEMORY. Where `smis data cache` has
+    resized the split before, nothing is decoded.
 
-    [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W) and `name`. Raises SmisError naming the file
-    that cannot be read, has another aspect ratio than the spec or holds a label that is no class.
+    [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W), `name`, and `instance_map` int64 (H,W) where the
+    format has one. Raises SmisError naming the file that cannot be read or is not as its format says.
     """
 
     def __init__(self, spec: DataSpec, split: str):
-        root = root_of(spec)
-        self.classes, self.height, self.width = read_classes(root), spec.height, spec.width
-        images, labels = (listing(root / split / part) for part in ("images", "labels"))
-        stems = sorted(set(images) & set(labels))
+        root, self.format = root_of(spec), format_of(spec)
+        self.height, self.width = spec.height, spec.width
+        found = entries(root, self.format, split)
         n = spec.n_train if split == "train" else spec.n_test
-        if n is not None and n > len(stems):
-            raise SmisError(f"{n} {split} images were asked for, but {root / split} holds {len(stems)}.")
-        self.pairs = [(images[stem][0], labels[stem][0]) for stem in stems[:n]]
-        self.kept = {} if 4 * len(self.pairs) * self.height * self.width <= MEMORY else None
+        if n is not None and n > len(found):
+            raise SmisError(f"{n} {split} images were asked for, but {root} holds {len(found)} in that split.")
+        key = content_hash([str(root.resolve()), self.format.title, spec.height, spec.width, state(root, self.format, split)])
+        self.presized = Presized(f"{spec.name}-{split}-{spec.width}x{spec.height}-{key}", len(found))
+        self.entries = found[:n]
+        self.kept = {} if 8 * len(self.entries) * self.height * self.width <= MEMORY else None
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> dict:
-        image, label_map = (self.kept or {}).get(index) or self._decode(index)
-        return {
-            "image": torch.from_numpy(image).movedim(-1, 0).float() / 127.5 - 1,
-            "label_map": torch.from_numpy(label_map).long(),
-            "name": self.pairs[index][0].stem,
-        }
+        arrays = self.presized[index] if self.presized.exists else self.decode(index)
+        maps = {key: torch.from_numpy(arrays[key]).long() for key in ("label_map", "instance_map") if key in arrays}
+        image = torch.from_numpy(arrays["image"]).movedim(-1, 0).float() / 127.5 - 1
+        return {"image": image, **maps, "name": self.entries[index].key}
 
-    def _decode(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        image, label = read_pair(*self.pairs[index], self.classes, self.height, self.width)
-        size = (self.width, self.height)
-        pixels = np.array(image.resize(size, Image.Resampling.BICUBIC))  # Pillow widens the kernel when it shrinks
-        label_map = np.array(Image.fromarray(label).resize(size, Image.Resampling.NEAREST))
-        if label_map.max() < 256:  # else 16-bit labels with ids of their own: keep them as they are
-            label_map = label_map.astype(np.uint8)
+    def decode(self, index: int) -> dict[str, np.ndarray]:
+        """`image` uint8 (H,W,3), `label_map` and, where there is one, `instance_map`, integers (H,W)."""
+        if self.kept and index in self.kept:
+            return self.kept[index]
+        entry = self.entries[index]
+        found = decode(entry)
+        for _, message in disagreements(entry, found, self.format, self.height, self.width):
+            raise SmisError(message)
+        label = nearest(found.label, self.height, self.width)
+        if wrong := label_fault(entry.label, counted(label), self.format):
+            raise SmisError(wrong)
+        # Pillow widens the kernel when it shrinks
+        pixels = found.image.resize((self.width, self.height), Image.Resampling.BICUBIC)
+        arrays = {"image": np.array(pixels), "label_map": self.format.class_map(label)}
+        if found.instance is not None:
+            arrays["instance_map"] = nearest(found.instance, self.height, self.width)
         if self.kept is not None:
-            self.kept[index] = pixels, label_map
-        return pixels, label_map
+            self.kept[index] = arrays
+        return arrays
 
 
-def root_of(spec: DataSpec) -> Path:
-    """The folder of a spec, which must name one that exists."""
-    if spec.root is None:
-        raise SmisError(f"data set {spec.name!r} needs a folder: give its path as `root`.")
-    root = Path(spec.root).expanduser()
-    if not root.is_dir():
-        raise SmisError(f"{root} is not a folder. The data set {spec.name!r} needs one with classes.json, train/ and test/.")
-    return root
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
-def listing(folder: Path) -> dict[str, list[Path]]:
-    """The files of a folder by stem (hidden ones apart); empty when there is no such folder."""
+def tree_of(root: Path, form: Format) -> Tree:
+    """The first of the format's layouts whose training or test images are there; else its first."""
+    found = (t for t in form.trees if any(folders(root, t.image, word) for word in (t.train, t.test)))
+    return next(found, form.trees[0])
+
+
+def kinds(tree: Tree, split: str) -> dict[str, tuple[Files, str]]:
+    """What belongs to every sample: image, label, and instance where the layout has it, with the word for `{split}`."""
+    word = tree.train if split == "train" else tree.test
+    found = {"image": tree.image, "label": tree.label} | ({"instance": tree.instance} if tree.instance else {})
+    return {kind: (files, word) for kind, files in found.items()}
+
+
+def folders(root: Path, files: Files, word: str) -> list[Path]:
+    """The folders that hold them."""
+    return sorted(path for path in root.glob(files.folder.format(split=word)) if path.is_dir())
+
+
+def listing(root: Path, files: Files, word: str) -> tuple[dict[str, list[Path]], list[Path]]:
+    """(the files by key, what does not belong beside them); hidden files are neither."""
     found: dict[str, list[Path]] = {}
-    if folder.is_dir():
+    strays = []
+    for folder in folders(root, files, word):
         for path in sorted(folder.iterdir()):
-            if not path.name.startswith("."):
-                found.setdefault(path.stem, []).append(path)
-    return found
+            name = path.name.lower()
+            tail = next((t for t in files.tails if name.endswith(t.lower())), None)
+            if path.name.startswith("."):
+                continue
+            if tail and path.is_file():
+                found.setdefault(path.name[: -len(tail)], []).append(path)
+            elif not name.endswith(tuple(t.lower() for t in files.beside)):
+                strays.append(path)
+    return found, strays
 
 
-def read_classes(root: Path) -> Classes:
-    """The class list of a folder. Without a palette, hues are spread evenly."""
-    structured, plain = root / "classes.json", root / "classes.txt"
-    if structured.exists():
-        values = _read_json(structured)
-    elif plain.exists():
-        values = {"names": [line.strip() for line in plain.read_text("utf-8").splitlines() if line.strip()]}
-    else:
-        raise SmisError(
-            f'{root} has no class list. Write classes.json, e.g. {{"names": ["sky", "tree"]}}, '
-            "or classes.txt with one name a line."
+def entries(root: Path, form: Format, split: str) -> list[Entry]:
+    """The samples of a split whose files are all there, by name."""
+    found = {kind: listing(root, files, word)[0] for kind, (files, word) in kinds(tree_of(root, form), split).items()}
+    keys = set.intersection(*(set(paths) for paths in found.values()))
+    return [Entry(key, **{kind: paths[key][0] for kind, paths in found.items()}) for key in sorted(keys)]
+
+
+def state(root: Path, form: Format, split: str) -> list:
+    """Name, size and time of every file beside the samples: changes when a file does."""
+    places = {folder for files, word in kinds(tree_of(root, form), split).values() for folder in folders(root, files, word)}
+    files = sorted(path for folder in places for path in folder.iterdir() if path.is_file())
+    return [[str(path.relative_to(root)), (found := path.stat()).st_size, found.st_mtime_ns] for path in files]
+
+
+# --- pixels -----------------------------------------------------------------------------------------------------------
+
+
+def decode(entry: Entry) -> Decoded:
+    """The pixels of a sample, at their stored size. Raises SmisError naming the file that cannot be read."""
+    instance = None if entry.instance is None else read_instance(entry.instance)
+    return Decoded(read_image(entry.image), read_label(entry.label), instance)
+
+
+def disagreements(entry: Entry, found: Decoded, form: Format, height: int, width: int) -> Iterator[tuple[Path, str]]:
+    """(file, message) for everything by which the files of one sample contradict each other or the asked shape."""
+    image = found.image
+    for path, values in ((entry.label, found.label), (entry.instance, found.instance)):
+        if values is not None and values.shape != image.size[::-1]:
+            yield (
+                path,
+                (
+                    f"{path} is {values.shape[1]}x{values.shape[0]} but its image {entry.image.name} is "
+                    f"{image.width}x{image.height} (width x height); they must agree."
+                ),
+            )
+            return
+    if form.exact and abs(image.width / image.height / (width / height) - 1) > ASPECT_TOLERANCE:
+        yield (
+            entry.image,
+            (
+                f"{entry.image} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
+                "Crop or pad it, or choose another size: nothing is cropped or padded here."
+            ),
         )
-    names, ignore_index = values.get("names"), values.get("ignore_index")
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise SmisError(f"the class list of {root} must be a list of different names, found {names!r}.")
-    if ignore_index is not None and (not isinstance(ignore_index, int) or 0 <= ignore_index < len(names)):
-        raise SmisError(f"ignore_index in {structured} must be an integer outside 0..{len(names) - 1}, found {ignore_index!r}.")
-    palette = values.get("palette") or spread_palette(len(names))
-    if not all(len(c) == 3 and all(isinstance(v, int) and 0 <= v <= 255 for v in c) for c in palette):
-        raise SmisError(f"the palette in {structured} must hold [red, green, blue] with integers 0..255, found {palette!r}.")
-    return Classes(tuple(names), tuple(tuple(c) for c in palette), ignore_index)
+    if form.instance_base and found.instance is not None:
+        numbered = found.instance >= form.instance_base
+        if not np.array_equal(np.where(numbered, found.instance // form.instance_base, found.instance), found.label):
+            yield (
+                entry.instance,
+                (
+                    f"{entry.instance} contradicts {entry.label.name}: an instance must be label x {form.instance_base} + "
+                    "number, or the label alone. Fetch both from the same release."
+                ),
+            )
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise SmisError(f"{path} is not valid JSON: {error}.") from error
-    if isinstance(values, list):
-        values = {"names": values}
-    if not isinstance(values, dict):
-        raise SmisError(f"{path} must hold an object with the key names, found {type(values).__name__}.")
-    for key in values:
-        if key not in ("names", "palette", "ignore_index"):
-            raise did_you_mean(f"key in {path}", key, ("names", "palette", "ignore_index"))
-    return values
+def counted(values: np.ndarray) -> dict[int, int]:
+    """value -> number of pixels."""
+    counts = np.bincount(values.ravel())
+    return {int(value): int(counts[value]) for value in counts.nonzero()[0]}
 
 
-def spread_palette(n: int) -> tuple[tuple[int, int, int], ...]:
-    """n distinct colours: hues one golden section apart, so that neighbours in the list differ the most."""
-    return tuple(
-        tuple(int(255 * v + 0.5) for v in oklch(0.62 + 0.16 * (i % 3 - 1), 0.13, i * 0.6180339887 % 1)) for i in range(n)
+def label_fault(path: Path, counts: dict[int, int], form: Format) -> str | None:
+    """What is wrong with the values of a label file."""
+    wrong = form.unknown(np.array(sorted(counts)))
+    if not len(wrong):
+        return None
+    shown = ", ".join(map(str, wrong[:5])) + (" .." if len(wrong) > 5 else "")
+    names = form.classes.names
+    remedy = (
+        "Fetch the release that this is checked against" if form.remap else "Remap the label or add the class to the class list"
     )
+    return f"{path} holds {shown}, expected {form.allowed} ({names[0]} .. {names[-1]}). {remedy}."
+
+
+def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Integers (H,W) -> (height,width), each pixel the one under its centre."""
+    return np.array(Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST))
 
 
 def _open(path: Path) -> Image.Image:
@@ -156,7 +234,7 @@ def read_image(path: Path) -> Image.Image:
 
 
 def read_label(path: Path) -> np.ndarray:
-    """A label map (H,W) as integers. A palette PNG gives its indices, never its colours."""
+    """A label map (H,W), uint8 or int32. A palette PNG gives its indices, never its colours."""
     if path.suffix.lower() != ".png":
         raise SmisError(f"{path} must be a PNG: other formats change label values.")
     image = _open(path)
@@ -165,31 +243,9 @@ def read_label(path: Path) -> np.ndarray:
             f"{path} has {len(image.getbands())} channels ({image.mode}); a label PNG has one channel (or a palette) "
             "whose value is the class. Map each colour to its class first."
         )
-    return np.array(image).astype(np.int32)
+    return np.array(image).astype(np.int32 if image.mode.startswith("I") else np.uint8)
 
 
-def read_pair(image_path: Path, label_path: Path, classes: Classes, height: int, width: int):
-    """(image, label map) at their stored size, after every check that needs their pixels."""
-    image, label = read_image(image_path), read_label(label_path)
-    if label.shape != image.size[::-1]:
-        raise SmisError(
-            f"{label_path} is {label.shape[1]}x{label.shape[0]} but its image {image_path.name} is "
-            f"{image.width}x{image.height} (width x height); they must agree."
-        )
-    if abs(image.width / image.height / (width / height) - 1) > ASPECT_TOLERANCE:
-        raise SmisError(
-            f"{image_path} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
-            "Crop or pad it, or choose another size: nothing is cropped or padded here."
-        )
-    valid = (label >= 0) & (label < len(classes))
-    if classes.ignore_index is not None:
-        valid |= label == classes.ignore_index
-    if not valid.all():
-        wrong = np.unique(label[~valid])
-        shown = ", ".join(map(str, wrong[:5])) + (" .." if len(wrong) > 5 else "")
-        ignored = "" if classes.ignore_index is None else f" or {classes.ignore_index} (ignored)"
-        raise SmisError(
-            f"{label_path} holds {shown}, expected 0..{len(classes) - 1}{ignored} "
-            f"({classes.names[0]} .. {classes.names[-1]}). Remap the label or add the class to the class list."
-        )
-    return image, label
+def read_instance(path: Path) -> np.ndarray:
+    """An instance map (H,W), int32."""
+    return read_label(path).astype(np.int32)

@@ -11,11 +11,15 @@ from ..errors import SmisError
 
 @dataclass(frozen=True)
 class Classes:
-    """The label set of a data set. `ignore_index` is a label value outside [0, C), or None."""
+    """The label set of a data set. `ignore_index` is a label value outside [0, C), or None.
+
+    `things` are the classes whose instances the data set tells apart in an `instance_map`; its labels then carry their edges.
+    """
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]  # RGB, 0..255, one per class
     ignore_index: int | None = None
+    things: tuple[int, ...] = ()
 
     def __post_init__(self):
         if len(self.names) != len(self.palette):
@@ -25,10 +29,13 @@ class Classes:
         return len(self.names)
 
 
-def one_hot(label_map: Tensor, classes: Classes, names: Sequence[str] | None = None) -> Tensor:
-    """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W). An ignored pixel is zero in every class.
+def one_hot(
+    label_map: Tensor, classes: Classes, names: Sequence[str] | None = None, device: torch.device | str | None = None
+) -> Tensor:
+    """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W) on `device`. An ignored pixel is zero in every class.
 
-    The check reads the values, so call it on the CPU: on a GPU it would stall the queue.
+    The check reads the values, so let `label_map` be on the CPU: on a GPU it would stall the queue. What then travels to
+    the device is the map, not the C times larger labels.
 
     Raises SmisError for a value outside [0, C) that is not `ignore_index`, naming the file when `names` are given.
     """
@@ -45,5 +52,8 @@ def one_hot(label_map: Tensor, classes: Classes, names: Sequence[str] | None = N
             f"the data set has {C} classes ({classes.names[0]} .. {classes.names[-1]}). "
             "Remap the label image or add the class to the class list."
         )
-    labels = torch.nn.functional.one_hot(label_map.where(valid, 0), C).movedim(-1, 1).float()
-    return labels * valid[:, None]
+    if device is not None:
+        label_map = label_map.to(device, non_blocking=True)
+    valid = (label_map >= 0) & (label_map < C)
+    labels = torch.zeros(*label_map.shape, C, device=label_map.device)
+    return labels.scatter_(-1, label_map.where(valid, 0)[..., None], valid[..., None].float()).movedim(-1, 1)
