@@ -5,7 +5,9 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
-from dataclasses import replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -61,35 +63,67 @@ EVALUATION = {
 }
 
 
-def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> Schedule:
-    """The schedule of one SMIS variant. GroupDNet at `paper` and C = 8 is the released DeepFashion network."""
-    if preset == "paper":
-        nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
-        encoder, d_channels, d_layers = [256 * m for m in (1, 2, 4, 8, 8, 8)], 64, 4
-    elif preset == "demo":
-        nf, multipliers, hidden = 16, (8, 8, 4, 1, 1), 16
-        encoder, d_channels, d_layers = [32, 64, 64, 128], 24, 3
-    else:
-        nf, multipliers, hidden = 8, (4, 4, 2, 1), 8
-        encoder, d_channels, d_layers = [16, 32, 32], 8, 3
-    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
-        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
-    unit = nf * C // 8  # widths above are for eight classes
-    blocks = len(multipliers)
-    plain, every, falling = (1,) * blocks, (C,) * blocks, falling_groups(C, blocks)
-    groups = {"groupdnet": falling, "groupenc": plain, "vspade": plain}.get(model, every)
-    whole = model in ("vspade", "groupdec")
-    fuses = groups[-1] != 1
+@dataclass(frozen=True)
+class Widths:
+    """What the schedules of all variants on one data set are made of: SMIS Table 4, with what only the released code says."""
+
+    channels: tuple[int, ...]  # of each generator block
+    falling: tuple[int, ...]  # GroupDNet's groups
+    cgnorm: Callable[[int], tuple[int, int, int]]  # a block's groups -> its CG-Norm's hidden width, shared, affine groups
+    encoder: tuple[int, ...]
+    d_channels: int = 64
+    d_layers: int = 4
+    instance_edge: bool = False
+    unused: int = 0  # channels of the block that is built and never used
+
+
+ENCODER = (1, 2, 4, 8, 8, 8)
+RELEASED = {
+    "cityscapes": Widths(
+        channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)),
+        falling=(35, 35, 20, 14, 10, 4, 1),
+        cgnorm=lambda g: (35 * g, 35, 35),
+        encoder=tuple(350 * m for m in ENCODER),
+        instance_edge=True,
+    ),
+    "ade20k": Widths(
+        channels=(16 * 151, *(64 * m for m in (32, 16, 16, 8, 4, 2))),
+        falling=(151, 16, 16, 8, 4, 2, 1),
+        cgnorm=lambda g: (2 * 151 if 151 % g == 0 else 151 * g, 151, g),
+        encoder=tuple(604 * m for m in ENCODER),
+        unused=64,
+    ),
+}
+
+
+def smis_schedule(
+    model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
+) -> Schedule:
+    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
+
+    GroupDNet at `paper` is the released network for `cityscapes` and `ade20k`, and for C = 8 that of DeepFashion.
+    The ablations, which the paper has on DeepFashion alone, take the same widths, made multiples of C where they
+    keep C groups to the end.
+    """
+    w = RELEASED[data_name] if preset == "paper" and data_name in RELEASED else _widths(model, preset, C)
+    blocks = len(w.channels)
+    groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
+    channels = (
+        w.channels if model == "groupdnet" else tuple(g * math.ceil(n / g) for n, g in zip(w.channels, groups, strict=True))
+    )
+    hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
+    whole, fuses = model in ("vspade", "groupdec"), groups[-1] != 1
+    unit = w.channels[-1] if preset == "paper" else _unit(preset, C)
     return Schedule(
         C=C,
         height=height,
         width=width,
-        channels=tuple(unit * m for m in multipliers),
+        channels=channels,
         groups=groups,
-        hidden=(hidden * C // 8,) * blocks,
-        shared_groups=groups,
-        affine_groups=groups,
-        encoder_channels=tuple(e * C // 8 for e in encoder),
+        hidden=hidden,
+        shared_groups=shared_groups,
+        affine_groups=affine_groups,
+        encoder_channels=w.encoder,
         encoder_groups=1 if whole else C,
         class_view="whole" if whole else ("crop" if preset == "paper" else "mask"),
         code="map" if preset == "paper" else "vector",
@@ -98,6 +132,33 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         mask_features=model == "mulnet",
         fusion=1 if fuses else 0,
         fusion_channels=unit if fuses else 0,
+        instance_edge=instance_edge or w.instance_edge,
+        unused_channels=w.unused if model == "groupdnet" else 0,
+        d_channels=w.d_channels,
+        d_layers=w.d_layers,
+    )
+
+
+def _unit(preset: str, C: int) -> int:
+    """nf, which is given for eight classes."""
+    return {"paper": 160, "demo": 16, "smoke": 8}[preset] * C // 8
+
+
+def _widths(model: str, preset: str, C: int) -> Widths:
+    """Widths for any number of classes, in proportion to it: those of the released DeepFashion network at `paper`."""
+    if preset == "paper":
+        multipliers, hidden, encoder, d_channels, d_layers = (16, 16, 16, 8, 4, 2, 1), 128, (256 * m for m in ENCODER), 64, 4
+    elif preset == "demo":
+        multipliers, hidden, encoder, d_channels, d_layers = (8, 8, 4, 1, 1), 16, (32, 64, 64, 128), 24, 3
+    else:
+        multipliers, hidden, encoder, d_channels, d_layers = (4, 4, 2, 1), 8, (16, 32, 32), 8, 3
+    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
+        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
+    return Widths(
+        channels=tuple(_unit(preset, C) * m for m in multipliers),
+        falling=falling_groups(C, len(multipliers)),
+        cgnorm=lambda g: (hidden * C // 8, g, g),
+        encoder=tuple(e * C // 8 for e in encoder),
         d_channels=d_channels,
         d_layers=d_layers,
     )
@@ -151,7 +212,7 @@ def experiment(
         preset=preset,
         seed=seed,
         data=spec,
-        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec))),
+        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec)), spec.name),
         loss=LOSS[preset],
         train=TRAIN[preset],
         evaluation=EVALUATION[preset],

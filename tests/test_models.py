@@ -317,22 +317,11 @@ def test_what_names_an_experiment_cannot_be_assigned():
 
 
 def cityscapes() -> Schedule:
-    """The released Cityscapes network: 35 classes with instance edges, 256x512, widths and groups of its own."""
-    groups = (35, 35, 20, 14, 10, 4, 1)
-    return Schedule(
-        C=35,
-        height=256,
-        width=512,
-        channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)),
-        groups=groups,
-        hidden=tuple(35 * g for g in groups),
-        shared_groups=(35,) * 7,
-        affine_groups=(35,) * 7,
-        encoder_channels=tuple(350 * m for m in (1, 2, 4, 8, 8, 8)),
-        encoder_groups=35,
-        class_view="crop",
-        instance_edge=True,
-    )
+    return presets.smis_schedule("groupdnet", "paper", 256, 512, 35, "cityscapes")
+
+
+def ade20k() -> Schedule:
+    return presets.smis_schedule("groupdnet", "paper", 256, 256, 151, "ade20k")
 
 
 def deepfashion() -> Schedule:
@@ -344,6 +333,7 @@ def deepfashion() -> Schedule:
     [
         ("deepfashion", deepfashion, (96_324_451, 12_835_712, 5_544_066)),
         ("cityscapes", cityscapes, (76_501_358, 5_768_210, 5_601_410)),
+        ("ade20k", ade20k, (68_326_847, 4_411_012, 5_836_930)),
     ],
 )
 def test_the_networks_at_paper_width_are_the_released_ones(name, make, counts):
@@ -358,7 +348,30 @@ def test_the_networks_at_paper_width_are_the_released_ones(name, make, counts):
         1, s.label_channels, s.height, s.width, device="meta"
     ))[0].shape == (1, *s.z_shape)  # fmt: skip
     assert networks.G(labels, torch.empty(1, *s.z_shape, device="meta")).shape == (1, 3, s.height, s.width)
-    assert s.z_shape == (8 * s.C, 4, 4 if name == "deepfashion" else 8)
+    assert s.z_shape == (8 * s.C, 4, 8 if name == "cityscapes" else 4)
+
+
+@pytest.mark.parametrize("make", [deepfashion, cityscapes, ade20k])
+@pytest.mark.parametrize("model", presets.TABLE_1)
+def test_every_ablation_has_a_schedule_on_every_data_set_of_the_paper(make, model):
+    released = make()
+    name = "" if make is deepfashion else make.__name__
+    s = presets.smis_schedule(model, "paper", released.height, released.width, released.C, name)  # it checks itself
+    assert s.label_channels == released.label_channels
+    assert s.encoder_channels == released.encoder_channels
+    assert all(released_ <= own < released_ + s.C for released_, own in zip(released.channels, s.channels, strict=True))
+    assert s.unused_channels == (released.unused_channels if model == "groupdnet" else 0)
+
+
+def test_the_unused_block_changes_no_image_and_gets_no_gradient():
+    with_it, without = (Generator(schedule("groupdnet", unused_channels=n)) for n in (4, 0))
+    without.load_state_dict(with_it.state_dict(), strict=False)
+    labels = scene()[1]
+    z = torch.randn(2, *without.schedule.z_shape)
+    fake = with_it.eval()(labels.float(), z)
+    assert torch.equal(fake, without.eval()(labels.float(), z))
+    fake.sum().backward()
+    assert all(p.grad is None for p in with_it.unused.parameters())
 
 
 def test_the_discriminator_sees_half_the_resolution_at_its_second_scale():

@@ -45,6 +45,7 @@ class Schedule:
     mask_features: bool = False  # MulNet: each class network's features are masked by its label before they are summed
     fusion: int = 0  # plain 3x3 convolutions between the last block and the output
     fusion_channels: int = 0
+    unused_channels: int = 0  # of a block after the last one, built and never used (released ADE20K network)
     instance_edge: bool = False  # labels carry the instance edge after the C classes
     norm: str = "batch"  # of the CG-Norm: "batch" or "group" (appendix D)
     spectral: bool = True
@@ -172,20 +173,13 @@ class Generator(nn.Module):
         self.schedule = s
         label_channels = 2 * s.C if s.instance_edge else s.C
         self.fc = nn.Conv2d(s.z_channels * s.C, s.channels[0], 3, padding=1, groups=s.groups[0])
-        self.blocks = nn.ModuleList(
-            CGBlock(
-                s.channels[max(i - 1, 0)],
-                s.channels[i],
-                label_channels,
-                s.groups[i],
-                s.spectral,
-                hidden=s.hidden[i],
-                shared_groups=s.shared_groups[i],
-                affine_groups=s.affine_groups[i],
-                norm=s.norm,
-            )
-            for i in range(len(s.channels))
-        )
+
+        def block(into: int, out: int, i: int) -> CGBlock:
+            cgnorm = {"hidden": s.hidden[i], "shared_groups": s.shared_groups[i], "affine_groups": s.affine_groups[i]}
+            return CGBlock(into, out, label_channels, s.groups[i], s.spectral, norm=s.norm, **cgnorm)
+
+        self.blocks = nn.ModuleList(block(s.channels[max(i - 1, 0)], s.channels[i], i) for i in range(len(s.channels)))
+        self.unused = block(s.channels[-1], s.unused_channels, -1) if s.unused_channels else None
         width, fusion = s.channels[-1] // (s.C if s.mask_features else 1), []
         for _ in range(s.fusion):
             fusion += [nn.Conv2d(width, s.fusion_channels, 3, padding=1), nn.LeakyReLU(0.2)]
