@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from . import config, data, runs
+from . import baselines, config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
@@ -94,6 +94,15 @@ RELEASED = {
         unused=64,
     ),
 }
+
+
+def schedule(model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False) -> Any:
+    """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
+    if model not in baselines.SCHEDULES:
+        return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
+    edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
+    size = {"C": C, "height": height, "width": width, "instance_edge": edge}
+    return baselines.SCHEDULES[model](preset, data_name, size)
 
 
 def smis_schedule(
@@ -207,17 +216,21 @@ def experiment(
             raise SmisError(f"{key} cannot be assigned, it is an argument: smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
-    base = Experiment(
+    return config.replace(assemble(model, preset, seed, spec, len(data.classes(spec))), overrides)
+
+
+def assemble(model: str, preset: str, seed: int, spec: DataSpec, C: int) -> Experiment:
+    """The experiment that `model` is at `preset` on a data set of C classes, which need not be here."""
+    return Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
-        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec)), spec.name),
-        loss=LOSS[preset],
-        train=TRAIN[preset],
+        network=schedule(model, preset, spec.height, spec.width, C, spec.name),
+        loss=baselines.LOSS.get(model, LOSS)[preset],
+        train=replace(TRAIN[preset], **baselines.TRAIN.get((model, preset), {})),
         evaluation=EVALUATION[preset],
     )
-    return config.replace(base, overrides)
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:

@@ -129,6 +129,19 @@ def test_the_crop_is_torchs_nearest_resize():
     assert not found[:, :3].any()  # class 0 is absent
 
 
+def test_the_box_of_a_crop_is_that_of_the_sums_as_released():
+    """Rows and columns whose pixels sum to 0 are no part of the box; a class without any column sum stays as it is."""
+    image, labels = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    labels[:, 0, 2:6, 1:7], labels[:, 1, 6:8] = 1, 1
+    image[:, :, 2:6, 2:6] = torch.rand(3, 4, 4) + 0.5
+    image[:, 0, 2, 1], image[:, 1, 3, 1] = 0.5, -0.5  # column 1 cancels, 6 is mid-grey: the box is that of columns 2 to 5
+    image[:, 0, 6], image[:, 2, 7] = 0.25, -0.25  # every column cancels, though no row does
+    found = crop_by_class(image, labels)
+    assert torch.equal(found[:, :3], F.interpolate(image[:, :, 2:6, 2:6], (8, 8), mode="nearest"))
+    assert torch.equal(found[:, 3:6], image * labels[:, 1:2])
+    assert not found[:, 6:].any()
+
+
 def test_edges_interleave_with_classes():
     labels = torch.arange(2 * 4 * 2 * 2).float().view(2, 4, 2, 2)  # three classes, then the edge
     found = interleave_edge(labels, 3)

@@ -2,11 +2,12 @@
 
 Convolutions down, residual blocks, transposed convolutions up; every convolution but the last with spectral and instance
 norm. The labels enter once, at the bottom: where a label map is uniform, the first convolution gives a constant, and
-instance norm subtracts it, whichever class it was. That is what SPADE is the answer to (SPADE 3.1). One image per label map.
+instance norm subtracts it, whichever class it was. SPADE is the answer to that (SPADE section 3). One image per label map.
 """
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class Generator(nn.Module):
         super().__init__()
         self.schedule = s
         widths = [s.channels * 2**i for i in range(s.halvings + 1)]
-        steps = list(zip(widths[:-1], widths[1:], strict=True))
+        steps = list(pairwise(widths))
         self.first = _conv(nn.Conv2d(s.label_channels, widths[0], 7, bias=False), s.spectral)
         self.down = nn.ModuleList(_conv(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), s.spectral) for a, b in steps)
         self.blocks = nn.ModuleList(ResidualBlock(widths[-1], s.spectral) for _ in range(s.blocks))

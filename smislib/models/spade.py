@@ -75,7 +75,7 @@ class Schedule:
 
 
 class Encoder(nn.Module):
-    """Image -> (mu, logvar) of the code, each (N, z_dim). SPADE appendix A, figure 14.
+    """Image -> (mu, logvar) of the code, each (N, z_dim). SPADE appendix A.
 
     The image is resized to a square of 4 * 2^n pixels for n convolutions (256 as released), so that 4x4 cells are left.
     """
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """Labels, and a code where there is an encoder -> image in [-1,1]. SPADE figure 4 and appendix A, figure 12."""
+    """Labels, and a code where there is an encoder -> image in [-1,1]. SPADE figure 4, appendix A."""
 
     def __init__(self, s: Schedule):
         super().__init__()
@@ -123,10 +123,8 @@ class Generator(nn.Module):
             raise SmisError(
                 "this SPADE has no encoder: its z is None." if z is not None else f"z is None, expected a code (N,{s.z_dim})."
             )
-        if z is None:
-            x = self.fc(F.interpolate(labels, s.grid, mode="nearest"))  # (N,channels[0],h,w)
-        else:
-            x = self.fc(z).view(-1, s.channels[0], *s.grid)  # (N,channels[0],h,w)
+        x = self.fc(F.interpolate(labels, s.grid, mode="nearest") if z is None else z)
+        x = x.view(-1, s.channels[0], *s.grid)  # (N,channels[0],h,w)
         for i, block in enumerate(self.blocks):
             if i and i not in s.same_size:
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
