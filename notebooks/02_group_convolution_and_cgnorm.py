@@ -105,7 +105,7 @@ print("the parts sum to the image, match:", torch.equal(rejoined, batch["image"]
 # small parts as many pixels as large ones.
 
 # %%
-cropped = crop_by_class(batch["image"], labels)
+cropped, _ = crop_by_class(batch["image"], labels)
 views = {"masked": split[0].unflatten(0, (C, 3)), "cropped": cropped[0].unflatten(0, (C, 3))}
 whole = {"masked": batch["image"][:1], "cropped": viz.colour(batch["label_map"][:1], classes)}
 fig = viz.image_rows({k: torch.cat([whole[k], views[k]]) for k in views}, ["whole", *classes.names], size=1.2)

@@ -1,5 +1,6 @@
 """smislib: semantically multi-modal image synthesis (GroupDNet) and the papers around it, reproducible."""
 
+from . import convert
 from .data import DATA
 from .models import MODELS
 from .presets import batch, build, experiment
@@ -12,6 +13,7 @@ __all__ = [
     "MODELS",
     "batch",
     "build",
+    "convert",
     "draw",
     "encode",
     "experiment",

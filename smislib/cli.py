@@ -14,7 +14,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__d
 data_app = typer.Typer(help="Look at data sets.")
 app.add_typer(data_app, name="data")
 
-Model = Annotated[str, typer.Argument(help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae"
+    ),
+]
 Data = Annotated[
     str, typer.Option("--data", help="mannequins, photos; with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff")
 ]
@@ -86,6 +91,18 @@ def show(run: Annotated[str, typer.Argument(help="name of a run, or its beginnin
     print(f"{'finished' if found.finished else 'not finished: smis train resumes it'}: {found.folder}")
     for record in results.read(found.records):
         print(_line(record))
+
+
+@app.command()
+def convert(
+    file: Annotated[str, typer.Argument(help="a .pth file that the authors released, or its folder")],
+    name: Annotated[str, typer.Argument(help="what it is, e.g. smis/deepfashion/G; of a folder, smis/deepfashion")],
+    out: Annotated[str | None, typer.Option(help="default: beside FILE")] = None,
+):
+    """Write an official checkpoint as a safetensors file that `smislib.load` rebuilds."""
+    from .convert import convert as convert_checkpoint
+
+    print(convert_checkpoint(file, name, out))
 
 
 @app.command("list")

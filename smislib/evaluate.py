@@ -11,6 +11,7 @@ from . import config, data, results, runs
 from .config import EvalSpec
 from .errors import SmisError
 from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segmentation, speed
+from .models import MODELS
 from .results import Record
 from .runs import Run
 from .sample import draw, generate, generator, vary
@@ -49,7 +50,9 @@ def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = Fal
 def files(run: Run) -> dict[str, Path]:
     """The file of records that each group of metrics has, or will have, by the run's protocol."""
     e = run.experiment
-    groups = ["quality", "diversity", "cost"]
+    groups = ["quality", "cost"]
+    if MODELS[e.model].multimodal:  # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
+        groups.insert(1, "diversity")
     if tuple(backbones.load("segmenter").metadata["training"]["classes"]) == data.classes(e.data).names:
         groups.append("segmentation")
     protocol = config.content_hash(config.to_dict(e.evaluation))[:8]

@@ -16,31 +16,79 @@ def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
     return (labels[:, :, None] * image[:, None]).flatten(1, 2)
 
 
-def crop_by_class(image: Tensor, labels: Tensor) -> Tensor:
+def crop_by_class(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """As `split_by_class`, each class then cropped to its bounding box and resized to the frame (nearest).
 
-    The released SMIS encoder does this; the paper does not say so. A class that is absent stays zero.
+    (N,3,H,W), (N,C,H,W) -> (N,3C,H,W), and the labels cropped likewise (N,C,H,W): where each class is in its own crop.
+
+    The released SMIS encoder does this; the paper does not say so. As there, the box is that of the rows and columns
+    whose sum over pixels and colours is not 0: a border whose values happen to cancel is left out, and a class none of
+    whose columns has a sum, such as one that is absent, stays as it is.
     """
-    (N, C, H, W), K = labels.shape, image.shape[1]
-    rows, cols = _stretched(labels.amax(3)), _stretched(labels.amax(2))  # (N,C,H), (N,C,W): where each pixel comes from
-    masked = split_by_class(image, labels).view(N, C, K, H, W)
-    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, K, H, W))
-    return masked.gather(4, cols[:, :, None, None, :].expand(N, C, K, H, W)).flatten(1, 2)
+    N, C, H, W = labels.shape
+    views = torch.cat([split_by_class(image, labels).view(N, C, 3, H, W), labels[:, :, None]], dim=2)  # (N,C,4,H,W)
+    colour = views[:, :, :3].sum(2)  # (N,C,H,W)
+    columns = colour.sum(2) != 0  # (N,C,W)
+    rows = (colour.sum(3) != 0) & columns.any(2, keepdim=True)  # (N,C,H)
+    rows, columns = _stretched(rows), _stretched(columns)  # where each pixel comes from
+    views = views.gather(3, rows[:, :, None, :, None].expand(N, C, 4, H, W))
+    views = views.gather(4, columns[:, :, None, None, :].expand(N, C, 4, H, W))
+    return views[:, :, :3].flatten(1, 2), views[:, :, 3]
 
 
 def _stretched(occupied: Tensor) -> Tensor:
-    """(N,C,size) in {0,1}: for each output position its source, when the occupied range is stretched over the whole."""
+    """bool (N,C,size): for each output position its source, when the occupied range is stretched over the whole.
+
+    Whole numbers: floor(position * range / size) as torch's nearest resize has it where `size` is a power of two.
+    """
     size = occupied.shape[2]
     position = torch.arange(size, device=occupied.device)
-    first = torch.where(occupied > 0, position, size).amin(2, keepdim=True)  # `size` for a class that is absent
-    last = torch.where(occupied > 0, position, -1).amax(2, keepdim=True)
-    return (first + position * (last - first + 1).clamp(min=0) // size).clamp(max=size - 1)
+    first = torch.where(occupied, position, size).amin(2, keepdim=True)  # `size` where nothing is occupied
+    last = torch.where(occupied, position, -1).amax(2, keepdim=True)
+    source = first + position * (last - first + 1).clamp(min=0) // size
+    return torch.where(first < size, source, position)
 
 
 def interleave_edge(labels: Tensor, C: int) -> Tensor:
     """(N,C+1,H,W) -> (N,2C,H,W): every class map followed by the instance edge, so that groups of two hold both."""
     edge = labels[:, C:].expand(-1, C, -1, -1)
     return torch.stack([labels[:, :C], edge], dim=2).flatten(1, 2)
+
+
+def strided_convs(channels: tuple[int, ...], *, groups: int = 1, norm: bool = True, spectral: bool = True) -> nn.Sequential:
+    """3x3 convolutions of stride 2 from channels[0] on, each with instance norm and leaky ReLU 0.2: the encoders' body.
+
+    Spectral norm goes with instance norm; without `norm` there is neither.
+    """
+    layers = []
+    for i, width in enumerate(channels[1:]):
+        conv = nn.Conv2d(channels[i], width, 3, stride=2, padding=1, groups=groups, bias=False)
+        if norm:
+            layers += [spectral_norm(conv) if spectral else conv, nn.InstanceNorm2d(width), nn.LeakyReLU(0.2)]
+        else:
+            layers += [conv, nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers)
+
+
+def glorot_(module: nn.Module, gain: float) -> None:
+    """Glorot's normal initialisation of a convolution or linear layer, zero bias (SPADE and SMIS appendix A: gain 0.02)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
+        nn.init.xavier_normal_(weight, gain=gain)
+        for _ in range(15 if hasattr(module, "parametrizations") else 0):
+            _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def he_(module: nn.Module) -> None:
+    """He's initialisation of an encoder without norms, in which a signal must keep its size by itself.
+
+    Times 1.5, since a class fills only a part of each receptive field.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, a=0.2)
+        module.weight.data.mul_(1.5)
 
 
 class _SumOverProcesses(torch.autograd.Function):

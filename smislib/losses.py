@@ -28,6 +28,19 @@ def hinge_g(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def lsgan_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Least squares: D's logits of real images to 1, of fakes to 0 (pix2pixHD, BicycleGAN)."""
+    return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+
+def lsgan_g(fake: Tensor) -> Tensor:
+    """What G minimises against least squares."""
+    return (fake - 1).square().mean()
+
+
+GAN_LOSSES = {"hinge": (hinge_d, hinge_g), "lsgan": (lsgan_d, lsgan_g)}  # name -> (of D, of G)
+
+
 def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp logvar) || N(0,1)) in nats: summed over one image's code, mean over images. SMIS equation 1."""
     mu, logvar = mu.float(), logvar.float()  # hundreds of terms: too many for half precision
@@ -38,6 +51,33 @@ def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tens
     """L1 between D's features of real and fake, logits excluded; sum over layers, mean over scales (pix2pixHD)."""
     per_scale = [sum(F.l1_loss(f, r) for r, f in zip(rs[:-1], fs[:-1], strict=True)) for rs, fs in zip(real, fake, strict=True)]
     return sum(per_scale) / len(per_scale)
+
+
+def paired_terms(
+    D: nn.Module,
+    batch: dict,
+    fake: Tensor,
+    weights: "VaeGan | PairedGan",
+    perceptual: "Perceptual | None",
+    gan_g: Callable[[Tensor], Tensor],
+) -> Terms:
+    """What G minimises where each fake has its real image: GAN (mean over scales), feature matching, perceptual."""
+    on_fake = D(torch.cat([batch["labels"], fake], dim=1))
+    with torch.no_grad():
+        on_real = D(torch.cat([batch["labels"], batch["image"]], dim=1))
+    terms = {
+        "gan": sum(gan_g(scale[-1]) for scale in on_fake) / len(on_fake),
+        "feature": weights.feature * feature_matching(on_real, on_fake),
+    }
+    return terms if perceptual is None else terms | {"perceptual": weights.perceptual * perceptual(fake, batch["image"])}
+
+
+def real_against_fake(D: nn.Module, batch: dict, fake: Tensor, gan_d: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What D minimises, mean over scales. Real and fake go through D together, as one batch."""
+    labels = batch["labels"]
+    both = D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, batch["image"]])], dim=1))
+    logits = [scale[-1].chunk(2) for scale in both]
+    return sum(gan_d(real, fake) for fake, real in logits) / len(logits)
 
 
 class Perceptual(nn.Module):
@@ -131,21 +171,45 @@ class VaeGanObjective:
         mu, logvar = networks.E(image, labels)
         eps = noise.normal(mu.shape).to(mu)
         fake = networks.G(labels, mu + eps * (0.5 * logvar).exp())
-        on_fake = networks.D(torch.cat([labels, fake], dim=1))
-        with torch.no_grad():
-            on_real = networks.D(torch.cat([labels, image], dim=1))
-        terms = {
-            "gan": sum(hinge_g(scale[-1]) for scale in on_fake) / len(on_fake),
-            "feature": w.feature * feature_matching(on_real, on_fake),
-            "kl": risen * w.kl * kl(mu, logvar),
-        }
-        if self.perceptual is not None:
-            terms["perceptual"] = w.perceptual * self.perceptual(fake, image)
-        return terms, fake
+        terms = paired_terms(networks.D, batch, fake, w, self.perceptual, hinge_g)
+        return terms | {"kl": risen * w.kl * kl(mu, logvar)}, fake
 
     def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
-        """`fake` carries no gradient; real and fake go through D together, as one batch."""
-        labels = batch["labels"]
-        both = networks.D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, batch["image"]])], dim=1))
-        logits = [scale[-1].chunk(2) for scale in both]
-        return {"hinge": sum(hinge_d(real, fake) for fake, real in logits) / len(logits)}
+        """`fake` carries no gradient."""
+        return {"hinge": real_against_fake(networks.D, batch, fake, hinge_d)}
+
+
+@dataclass(frozen=True)
+class PairedGan:
+    """The loss weights of a model that gives one image per label map: GAN + feature matching + perceptual.
+
+    SPADE: hinge, 1 x GAN + 10 x feature + 10 x perceptual. pix2pixHD: least squares, summed over its scales.
+    """
+
+    objective: str = "hinge"  # of the GAN: "hinge" or "lsgan"
+    gan: float = 1.0
+    feature: float = 10.0
+    perceptual: float = 10.0
+    backbone: str = "vgg19"  # of the perceptual loss: "vgg19", "embedded" or "none"
+
+    def __post_init__(self):
+        if self.objective not in GAN_LOSSES:
+            raise did_you_mean("GAN objective", self.objective, GAN_LOSSES)
+
+
+class PairedGanObjective:
+    """GAN + feature matching + perceptual on (G, D): SPADE without encoder and pix2pixHD. There is no code."""
+
+    def __init__(self, weights: PairedGan, perceptual: Perceptual | None):
+        self.weights, self.perceptual = weights, perceptual
+        self.gan_d, self.gan_g = GAN_LOSSES[weights.objective]
+
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
+        """The terms of G, and the fake (N,3,H,W)."""
+        fake = networks.G(batch["labels"], None)
+        terms = paired_terms(networks.D, batch, fake, self.weights, self.perceptual, self.gan_g)
+        return terms | {"gan": self.weights.gan * terms["gan"]}, fake
+
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+        """`fake` carries no gradient."""
+        return {self.weights.objective: real_against_fake(networks.D, batch, fake, self.gan_d)}

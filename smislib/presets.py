@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from . import config, data, runs
+from . import baselines, config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .data.formats import FORMATS
 from .errors import SmisError, did_you_mean
@@ -138,6 +138,15 @@ RELEASED = {
 }
 
 
+def schedule(model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False) -> Any:
+    """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
+    if model not in baselines.SCHEDULES:
+        return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
+    edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
+    size = {"C": C, "height": height, "width": width, "instance_edge": edge}
+    return baselines.SCHEDULES[model](preset, data_name, size)
+
+
 def smis_schedule(
     model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
 ) -> Schedule:
@@ -251,21 +260,24 @@ def experiment(
             raise SmisError(f"{key} cannot be assigned: give the arguments, smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
-    base = Experiment(
+    e = config.replace(assemble(model, preset, seed, spec, len(data.classes(spec))), overrides)
+    shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
+    return replace(e, made_with=data.made_with(e.data) + shipped)
+
+
+def assemble(model: str, preset: str, seed: int, spec: DataSpec, C: int) -> Experiment:
+    """The experiment that `model` is at `preset` on a data set of C classes, which need not be here."""
+    published = PAPER.get(spec.name, {}) if preset == "paper" else {}
+    return Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
-        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec)), spec.name),
-        loss=LOSS[preset],
-        train=TRAIN[preset],
-        evaluation=EVALUATION[preset],
+        network=schedule(model, preset, spec.height, spec.width, C, spec.name),
+        loss=baselines.LOSS[model][preset] if model in baselines.LOSS else published.get("loss", LOSS[preset]),
+        train=replace(published.get("train", TRAIN[preset]), **baselines.TRAIN.get((model, preset), {})),
+        evaluation=published.get("evaluation", EVALUATION[preset]),
     )
-    if preset == "paper":
-        base = replace(base, **PAPER.get(data_name, {}))
-    e = config.replace(base, overrides)
-    shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
-    return replace(e, made_with=data.made_with(e.data) + shipped)
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:

@@ -204,6 +204,11 @@ def published(paper: str, table: str) -> dict:
     return body[paper][table]
 
 
+def _absent(model: str, metric: str) -> str:
+    """What stands where there is no record: a model that gives one image per label map has no diversity to measure."""
+    return "–" if METRICS[metric].of_code and not MODELS[model].multimodal else "not run"
+
+
 def published_cell(table: dict, row: str, column: str) -> str:
     """A printed number, or "not available" where we have no source for it."""
     value = table["rows"].get(row, [None] * len(table["columns"]))[table["columns"].index(column)]
@@ -224,7 +229,7 @@ def comparison(
         if theirs is not None:
             frame[theirs + arrow, "published"] = [published_cell(printed, MODELS[m].title, theirs) for m in models]
         frame[(theirs or metric) + arrow, f"reproduced as {metric}"] = [
-            str(ours[m, metric]) if (m, metric) in ours else "not run" for m in models
+            str(ours[m, metric]) if (m, metric) in ours else _absent(m, metric) for m in models
         ]
     table = pd.DataFrame(frame, index=pd.Index([MODELS[m].title for m in models], name="model"))
     used = [cell for cell in ours.values()]

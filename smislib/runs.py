@@ -155,9 +155,10 @@ def build(experiment: Experiment) -> nn.Module:
 
 
 def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
-    """A self-describing safetensors file: `load` needs nothing else."""
+    """A self-describing safetensors file: `load` needs nothing else. A player may be missing (a converted checkpoint)."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in networks.state_dict().items()}
-    metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True)}
+    players = "".join(player for player in "GED" if getattr(networks, player) is not None)
+    metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True), "players": players}
     write_atomic(path, lambda temporary: safetensors.torch.save_file(tensors, temporary, metadata))
 
 
@@ -184,9 +185,12 @@ def load(path_or_name: str | Path) -> nn.Module:
     if metadata.get("format") != FORMAT:
         raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
     experiment = _experiment(json.loads(metadata["experiment"]))
-    networks = build(experiment)
+    with torch.device("meta"):  # no storage yet: the file has it
+        networks = MODELS[experiment.model].networks(experiment.network)
+    for player in set("GED") - set(metadata.get("players", "GED")):
+        setattr(networks, player, None)
     try:
-        networks.load_state_dict(state)
+        networks.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise SmisError(f"{path} does not fit the networks that it describes: {_first_line(error)}") from error
     networks.experiment = experiment

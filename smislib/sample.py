@@ -1,7 +1,8 @@
 """Codes and images: encode, draw, generate, resample one class, mix, interpolate. Noise always comes in from outside.
 
 Everything here takes the `Networks` of an experiment in eval mode and returns tensors without gradients.
-z is (N, *z_shape) with class c owning the channels `class_slice(networks, c)`.
+z is (N, *z_shape); where codes have class parts, class c owns the channels `class_slice(networks, c)`. A model that gives one
+image per label map has z_shape None, and z = None everywhere.
 """
 
 import hashlib
@@ -35,21 +36,24 @@ class Noise:
 def class_slice(networks: nn.Module, c: int) -> slice:
     """The channels of z that class c owns."""
     s = networks.schedule
+    if not hasattr(s, "z_channels"):
+        raise SmisError("the code of this model has no class parts: it belongs to the whole image, or there is none.")
     if not 0 <= c < s.C:
         raise SmisError(f"class {c} is outside [0, {s.C}).")
     return slice(c * s.z_channels, (c + 1) * s.z_channels)
 
 
-def draw(networks: nn.Module, n: int, rng: torch.Generator) -> Tensor:
-    """n codes from N(0,1): (n, *z_shape), on the networks' device."""
-    return torch.randn(n, *networks.schedule.z_shape, generator=rng).to(_device(networks))
+def draw(networks: nn.Module, n: int, rng: torch.Generator) -> Tensor | None:
+    """n codes from N(0,1): (n, *z_shape), on the networks' device; None for a model without codes."""
+    shape = networks.schedule.z_shape
+    return None if shape is None else torch.randn(n, *shape, generator=rng).to(_device(networks))
 
 
 @torch.inference_mode()
 def encode(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
     """The mean code mu of images (N,3,H,W) in [-1,1] with labels (N,C,H,W): (N, *z_shape)."""
     if networks.E is None:
-        raise SmisError("this model has no encoder; draw its code instead.")
+        raise SmisError("this model has no encoder: smislib.draw gives its codes, None where it has none.")
     device = _device(networks)
     return networks.E(image.to(device), labels.to(device))[0]
 
@@ -62,7 +66,7 @@ def generate(networks: nn.Module, labels: Tensor, z: Tensor | None, batch: int =
     for i in range(0, n, batch):
         k = min(batch, n - i)
         part = labels.expand(k, -1, -1, -1) if len(labels) == 1 else labels[i : i + k]
-        code = None if z is None else (z.expand(k, -1, -1, -1) if len(z) == 1 else z[i : i + k]).to(device)
+        code = None if z is None else (z.expand(k, *z.shape[1:]) if len(z) == 1 else z[i : i + k]).to(device)
         images.append(networks.G(part.to(device), code).float().cpu())
     return torch.cat(images)
 
@@ -72,22 +76,26 @@ def reconstruct(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
     return generate(networks, labels, encode(networks, image, labels))
 
 
-def resample(networks: nn.Module, z: Tensor, c: int, k: int, rng: torch.Generator) -> Tensor:
+def resample(networks: nn.Module, z: Tensor | None, c: int, k: int, rng: torch.Generator) -> Tensor | None:
     """k copies of one code z (1, *z_shape) that differ in z_c alone.
 
     A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4.
     """
     if not networks.schedule.controls_classes:
         return draw(networks, k, rng)
-    codes, own = z.repeat(k, 1, 1, 1), class_slice(networks, c)
+    codes, own = z.repeat(k, *[1] * (z.dim() - 1)), class_slice(networks, c)
     codes[:, own] = draw(networks, k, rng)[:, own]
     return codes
 
 
 def vary(networks: nn.Module, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
-    """k images (k,3,H,W) of one label map (1,C,H,W) whose codes differ only in z_c (c None: in everything)."""
+    """k images (k,3,H,W) of one label map (1,C,H,W) whose codes differ only in z_c (c None: in everything).
+
+    Without a code they are the same image k times.
+    """
     z = draw(networks, 1 if c is not None else k, rng)
-    return generate(networks, labels, z if c is None else resample(networks, z, c, k, rng))
+    images = generate(networks, labels, z if c is None else resample(networks, z, c, k, rng))
+    return images.expand(k, -1, -1, -1)
 
 
 def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:
@@ -101,8 +109,9 @@ def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:
 
 def interpolate(networks: nn.Module, a: Tensor, b: Tensor, t: Tensor, classes: list[int] | None = None) -> Tensor:
     """Codes on the line from a to b (each (1, *z_shape)) at t (k,) in [0,1], for some classes or all: (k, *z_shape)."""
-    line = a + t.to(a).view(-1, 1, 1, 1) * (b - a)
-    return line if classes is None else mix(networks, a.repeat(len(t), 1, 1, 1), {c: line for c in classes})
+    rest = [1] * (a.dim() - 1)
+    line = a + t.to(a).view(-1, *rest) * (b - a)
+    return line if classes is None else mix(networks, a.repeat(len(t), *rest), {c: line for c in classes})
 
 
 def _device(networks: nn.Module) -> torch.device:

@@ -238,13 +238,14 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
 
 
 def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes, step: int) -> None:
-    """Six held-out images: labels, real, reconstruction, two drawn codes."""
+    """Six held-out images: labels, real, reconstruction where there is an encoder, two drawn codes where there is a code."""
     networks.eval()
     batch = data.collate([test_set[i] for i in range(min(6, len(test_set)))])
     labels = data.one_hot(batch["label_map"], classes, batch["name"])
     n, rng = len(labels), generator(run.experiment.seed, "samples")
-    rows = [viz.colour(batch["label_map"], classes), batch["image"], reconstruct(networks, batch["image"], labels)]
-    rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(2)]
+    rows = [viz.colour(batch["label_map"], classes), batch["image"]]
+    rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []
+    rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(1 if networks.schedule.z_shape is None else 2)]
     path = run.folder / "samples" / f"step_{step:06d}.png"
     runs.write_atomic(path, lambda temporary: viz.to_pil(viz.grid(torch.cat(rows), columns=n)).save(temporary))
     networks.train()

@@ -173,6 +173,13 @@ def test_a_table_says_what_is_published_what_is_reproduced_and_how(printed):
         assert part in caption
 
 
+def test_a_model_without_a_code_has_a_dash_where_codes_are_drawn(printed):
+    columns = {"LPIPS[embedded]": None, "mCSD/mOCD[embedded]": None, "FID[embedded]": None}
+    table, _ = results.comparison([record()], ["groupdnet", "spade", "dscgan"], columns, printed)
+    assert table.loc["SPADE"].tolist() == ["–", "–", "not run"]
+    assert table.loc["DSCGAN"].tolist() == ["not run"] * 3
+
+
 def test_a_table_is_written_three_ways_with_its_caption(printed, home):
     table, caption = results.comparison([record(value=20.0)], ["groupdnet"], {"FID[embedded]": "FID"}, printed)
     written = results.save_table(table, caption, "table01", "smoke")

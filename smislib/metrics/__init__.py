@@ -22,15 +22,16 @@ class Metric:
     better: str
     unit: str
     column: str | None
+    of_code: bool = False  # measured by drawing codes: "–" for a model that has none
 
 
 _ON_A_BACKBONE = {
     "FID": Metric("Frechet distance between Gaussians fitted to features of real and generated images", DOWN, "", "FID"),
     "KID": Metric("squared maximum mean discrepancy of the same features, unbiased for few images", DOWN, "", None),
-    "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS"),
-    "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD"),
-    "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD"),
-    "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None),
+    "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS", True),
+    "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD", True),
+    "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD", True),
+    "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None, True),
     "mIoU": Metric("mean intersection over union of the segmented output and the input label map", UP, "", "mIoU"),
     "Acc": Metric("pixel accuracy of the segmented output against the input label map", UP, "", "Acc"),
 }

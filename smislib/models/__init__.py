@@ -10,19 +10,24 @@ from typing import Any
 
 from torch import nn
 
-from ..losses import Perceptual, VaeGan, VaeGanObjective
-from . import groupdnet
+from ..losses import PairedGan, PairedGanObjective, Perceptual, VaeGan, VaeGanObjective
+from ..multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective
+from . import bicyclegan, groupdnet, pix2pixhd, spade
 
 
 @dataclass(frozen=True)
 class Model:
-    """`title` is the row name in the tables; the rest are the four types that make up a two-player model."""
+    """`title` is the row name in the tables; then the four types that make up a two-player model.
+
+    `multimodal`: whether there is a code, so that one label map has many images. Where not, z is None.
+    """
 
     title: str
     schedule: type
     networks: Callable[[Any], nn.Module]
     loss: type
     objective: Callable[[Any, Perceptual | None], Any]
+    multimodal: bool = True
 
 
 def _smis(title: str) -> Model:
@@ -36,4 +41,9 @@ MODELS: dict[str, Model] = {
     "groupdec": _smis("GroupDec"),
     "vspade": _smis("VSPADE"),
     "groupdnet": _smis("GroupDNet"),
+    "bicyclegan": Model("BicycleGAN", bicyclegan.Schedule, bicyclegan.Networks, Bicycle, BicycleObjective),
+    "dscgan": Model("DSCGAN", bicyclegan.Schedule, bicyclegan.Networks, DiversitySensitive, DiversitySensitiveObjective),
+    "pix2pixhd": Model("pix2pixHD", pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False),
+    "spade": Model("SPADE", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False),
+    "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
 }

@@ -16,11 +16,10 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
-from ..layers import CGBlock, crop_by_class, interleave_edge, split_by_class
+from ..layers import CGBlock, crop_by_class, glorot_, he_, interleave_edge, split_by_class, strided_convs
 from .discriminators import MultiscaleDiscriminator
 
 CODES, CLASS_VIEWS = ("map", "vector"), ("mask", "crop", "whole")
@@ -133,15 +132,10 @@ class Encoder(nn.Module):
     def __init__(self, s: Schedule):
         super().__init__()
         self.schedule = s
-        layers, width = [], 3 if s.class_view == "whole" else 3 * s.C
-        for wider in s.encoder_channels:
-            conv = nn.Conv2d(width, wider, 3, stride=2, padding=1, groups=s.encoder_groups, bias=False)
-            if s.encoder_norm == "instance":
-                layers += [spectral_norm(conv) if s.spectral else conv, nn.InstanceNorm2d(wider), nn.LeakyReLU(0.2)]
-            else:
-                layers += [conv, nn.LeakyReLU(0.2)]
-            width = wider
-        self.layers = nn.Sequential(*layers)
+        seen, width = 3 if s.class_view == "whole" else 3 * s.C, s.encoder_channels[-1]
+        self.layers = strided_convs(
+            (seen, *s.encoder_channels), groups=s.encoder_groups, norm=s.encoder_norm == "instance", spectral=s.spectral
+        )
         self.mu = nn.Conv2d(width, s.z_channels * s.C, 3, padding=1, groups=s.encoder_groups)
         self.logvar = nn.Conv2d(width, s.z_channels * s.C, 3, padding=1, groups=s.encoder_groups)
 
@@ -152,8 +146,7 @@ class Encoder(nn.Module):
             case "mask":
                 x = split_by_class(image, classes)  # (N,3C,H,W)
             case "crop":
-                x = crop_by_class(image, classes)  # (N,3C,H,W)
-                classes = crop_by_class(torch.ones_like(image[:, :1]), classes)  # where each class is in its own crop
+                x, classes = crop_by_class(image, classes)  # (N,3C,H,W), (N,C,H,W)
             case _:
                 x = image  # (N,3,H,W)
         x = self.layers(x)  # (N,encoder_channels[-1],h,w)
@@ -231,28 +224,7 @@ class Networks(nn.Module):
         self.schedule = s
         self.E, self.G = Encoder(s), Generator(s)
         self.D = MultiscaleDiscriminator(s.label_channels + 3, s.d_channels, s.d_layers, s.d_scales, s.spectral)
-        self.apply(partial(_glorot, gain=s.init_gain))
+        self.apply(partial(glorot_, gain=s.init_gain))
         if s.encoder_norm == "none":
-            self.E.apply(_he)
+            self.E.apply(he_)
             nn.init.constant_(self.E.logvar.bias, -3.0)  # little noise at first: G learns to read a code that is there
-
-
-def _glorot(module: nn.Module, gain: float) -> None:
-    """Glorot's normal initialisation, zero biases (appendix A; SPADE and SMIS use gain 0.02)."""
-    if isinstance(module, nn.Conv2d):
-        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
-        nn.init.xavier_normal_(weight, gain=gain)
-        for _ in range(15 if hasattr(module, "parametrizations") else 0):
-            _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def _he(module: nn.Module) -> None:
-    """He's initialisation: without norms a signal must keep its size by itself.
-
-    Times 1.5, since a class fills only a part of each receptive field.
-    """
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, a=0.2)
-        module.weight.data.mul_(1.5)

@@ -1,0 +1,205 @@
+"""The authors' checkpoints in: state dicts of SMIS, SPADE and pix2pixHD as networks of this library.
+
+A converted network computes what the official one computes in eval mode. Its spectral norms keep the stored u and v:
+torch's old form has them as `weight_u` and `weight_v` beside `weight_orig`, today's as a parametrisation, and in eval
+mode both divide by u^T W v.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from . import presets, runs
+from .config import DataSpec, Experiment
+from .errors import SmisError, did_you_mean
+from .models import MODELS
+
+PLAYERS = "GED"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A released set of networks: what it is in this library, and which of its players were released."""
+
+    model: str
+    data: str
+    height: int
+    width: int
+    C: int
+    players: str = PLAYERS
+
+    @property
+    def experiment(self) -> Experiment:
+        """As published; the data set's folder is not part of it."""
+        return presets.assemble(self.model, "paper", 0, DataSpec(self.data, self.height, self.width), self.C)
+
+
+OFFICIAL: dict[str, Checkpoint] = {
+    "smis/deepfashion": Checkpoint("groupdnet", "deepfashion", 256, 256, 8),
+    "smis/cityscapes": Checkpoint("groupdnet", "cityscapes", 256, 512, 35),
+    "smis/ade20k": Checkpoint("groupdnet", "ade20k", 256, 256, 151),
+    "spade/ade20k": Checkpoint("spade", "ade20k", 256, 256, 151, "GD"),
+    "spade/cityscapes": Checkpoint("spade", "cityscapes", 256, 512, 35, "G"),
+    "spade_vae/ade20k": Checkpoint("spade_vae", "ade20k", 256, 256, 151, "GE"),
+    "pix2pixhd/ade20k": Checkpoint("pix2pixhd", "ade20k", 256, 256, 151, "G"),
+}
+NAMES = tuple(f"{name}/{player}" for name, checkpoint in OFFICIAL.items() for player in checkpoint.players)
+
+BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
+Rules = tuple[tuple[str, str | Callable[[re.Match], str]], ...]  # our key -> theirs, one substitution after the other
+_SPECTRAL: Rules = (
+    (r"parametrizations\.weight\.original$", "weight_orig"),
+    (r"parametrizations\.weight\.0\._([uv])$", r"weight_\1"),
+)
+_SPADE: Rules = (
+    (r"^blocks\.(\d)", lambda m: BLOCKS[int(m[1])]),
+    (r"^unused", "up_4"),
+    (r"\.norm\.", ".param_free_norm."),
+    (r"\.shared\.", ".mlp_shared.0."),
+    (r"\.(gamma|beta)\.", r".mlp_\1."),
+    (r"\.shortcut\.", ".conv_s."),
+    (r"^to_rgb", "conv_img"),
+)
+_PIX2PIXHD: Rules = (  # one flat list of layers: padding, activations and norms are counted, four grids, nine blocks
+    (r"^first", "model.1.0"),
+    (r"^down\.(\d)", lambda m: f"model.{3 + 2 * int(m[1])}.0"),
+    (r"^blocks\.(\d)\.conv_(\d)", lambda m: f"model.{11 + int(m[1])}.conv_block.{1 + 3 * int(m[2])}.0"),
+    (r"^up\.(\d)", lambda m: f"model.{20 + 2 * int(m[1])}.0"),
+    (r"^to_rgb", "model.29"),
+)
+_ENCODER: Rules = (
+    (r"^layers\.(\d+)", lambda m: f"layer{int(m[1]) // 3 + 1}.0"),  # each with its norm and activation
+    (r"^mu", "fc_mu"),
+    (r"^logvar", "fc_var"),
+)
+_DISCRIMINATOR: Rules = (
+    (r"^(\d)\.(0)\.0\.", r"discriminator_\1.model\2.0."),
+    (r"^(\d)\.([123])\.0\.", r"discriminator_\1.model\2.0.0."),
+    (r"^(\d)\.(4)\.", r"discriminator_\1.model\2.0."),
+)
+
+
+def official(name: str, source: Mapping[str, Tensor] | Path | str) -> nn.Module:
+    """The network that an official state dict, or a .pth file of one, holds: in eval mode, on the CPU.
+
+    `name` is one of `NAMES`, e.g. "smis/deepfashion/G". Raises SmisError for a file that cannot be read, and for one that
+    is of another network, with the difference of keys and shapes.
+    """
+    return fill(_empty(name), name, source)
+
+
+def convert(source: Path | str, name: str, target: Path | str | None = None) -> Path:
+    """Write a checkpoint as a self-describing safetensors file, which `smislib.load` rebuilds; returns its path.
+
+    A file holds one player, `name` e.g. "smis/deepfashion/G"; the players that it lacks are None in what `load` gives.
+    A folder, `name` e.g. "smis/deepfashion", holds one file *_net_G.pth for each of its players.
+    """
+    source = Path(source)
+    files = _files_of(source, name) if source.is_dir() else {name: source}
+    networks, experiment = _empty(next(iter(files))), _checkpoint(next(iter(files))).experiment
+    for full_name, file in files.items():
+        fill(networks, full_name, file)
+    for player in PLAYERS:
+        if not any(full_name.endswith(player) for full_name in files):
+            setattr(networks, player, None)
+    default = source / f"{name.replace('/', '-')}.safetensors" if source.is_dir() else source.with_suffix(".safetensors")
+    target = Path(target or default)
+    runs.save(target, networks, experiment)
+    return target
+
+
+def official_key(ours: str, name: str) -> str:
+    """The name that one of our weights has in the official checkpoint `name`."""
+    generator = _PIX2PIXHD if name.startswith("pix2pixhd") else _SPADE
+    for pattern, theirs in ({"G": generator, "E": _ENCODER, "D": _DISCRIMINATOR}[name[-1]]) + _SPECTRAL:
+        ours = re.sub(pattern, theirs, ours)
+    return ours
+
+
+def _checkpoint(name: str) -> Checkpoint:
+    if name not in NAMES:
+        raise did_you_mean("official network", name, NAMES)
+    return OFFICIAL[name.rpartition("/")[0]]
+
+
+def _empty(name: str) -> nn.Module:
+    """The networks of a checkpoint, without storage."""
+    experiment = _checkpoint(name).experiment
+    with torch.device("meta"):
+        return MODELS[experiment.model].networks(experiment.network)
+
+
+def fill(networks: nn.Module, name: str, source: Mapping[str, Tensor] | Path | str) -> nn.Module:
+    """Give the player `name` of `networks`, of whatever widths, the weights of an official state dict; returns the player."""
+    state = {key: value for key, value in _read(source).items() if not key.endswith("num_batches_tracked")}
+    network = getattr(networks, name[-1])
+    keys = {official_key(ours, name): ours for ours in network.state_dict()}
+    _compare(state, {theirs: network.state_dict()[ours].shape for theirs, ours in keys.items()}, name, source)
+    state = {keys[theirs]: value.to(torch.float32, copy=True) for theirs, value in state.items()}
+    network.load_state_dict(state, assign=True)
+    return network.eval()
+
+
+def _read(source: Mapping[str, Tensor] | Path | str) -> Mapping[str, Tensor]:
+    if not isinstance(source, Mapping):
+        path = Path(source)
+        if not path.is_file():
+            raise SmisError(f"there is no file {path}. Give the .pth file that the authors released.")
+        try:
+            source = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            reason = str(error).splitlines()[0][:160]
+            raise SmisError(f"{path} cannot be read as weights ({reason}): it is damaged, or no file of torch.save.") from error
+        if not isinstance(source, Mapping) or not all(isinstance(v, Tensor) for v in source.values()):
+            raise SmisError(f"{path} holds a {type(source).__name__}, expected a state dict: names with a tensor each.")
+    return source
+
+
+def _compare(found: Mapping[str, Tensor], expected: dict[str, torch.Size], name: str, source: object) -> None:
+    """Raise SmisError unless keys and shapes agree."""
+    missing = [f"{key} {list(expected[key])}" for key in expected if key not in found]
+    unexpected = [f"{key} {list(found[key].shape)}" for key in found if key not in expected]
+    reshaped = [
+        f"{key} {list(found[key].shape)} instead of {list(expected[key])}"
+        for key in expected
+        if key in found and found[key].shape != expected[key]
+    ]
+    parts = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
+    if any(parts.values()):
+        told = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts.items() if keys)
+        what = "the state dict" if isinstance(source, Mapping) else source
+        raise SmisError(f"{what} is not {name}: of {len(expected)} keys, {told}. {_guess(found)}")
+
+
+def _some(keys: list[str], n: int = 4) -> str:
+    return ", ".join(keys[:n]) + (f" and {len(keys) - n} more" if len(keys) > n else "")
+
+
+def _guess(found: Mapping[str, Tensor]) -> str:
+    """Which official network the weights are of."""
+    shapes = {key: value.shape for key, value in found.items()}
+    fits = []
+    for name in NAMES:
+        network = getattr(_empty(name), name[-1])
+        if shapes == {official_key(ours, name): value.shape for ours, value in network.state_dict().items()}:
+            fits.append(name)
+    return f"It fits {' and '.join(fits)}." if fits else f"It fits none of {', '.join(NAMES)}."
+
+
+def _files_of(folder: Path, name: str) -> dict[str, Path]:
+    """The file of every player in a folder of official checkpoints."""
+    if name not in OFFICIAL:
+        raise did_you_mean("set of official networks", name, OFFICIAL)
+    files = {}
+    for player in OFFICIAL[name].players:
+        matches = sorted(folder.glob(f"*_net_{player}.pth"))
+        if len(matches) > 1:
+            raise SmisError(f"{folder} has {len(matches)} files *_net_{player}.pth: {', '.join(m.name for m in matches[:4])}.")
+        files |= {f"{name}/{player}": match for match in matches}
+    if not files:
+        raise SmisError(f"{folder} has no file *_net_G.pth: give the folder of a released checkpoint, or one of its files.")
+    return files

@@ -1,0 +1,229 @@
+"""The baselines: what each objective trains and does not, the instance-norm weakness, models without a code."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smislib import baselines, presets, runs, sample
+from smislib.errors import SmisError
+from smislib.evaluate import evaluate
+from smislib.losses import PairedGan, PairedGanObjective, lsgan_d, lsgan_g
+from smislib.models import MODELS
+from smislib.multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective, diversity
+from smislib.sample import Noise, generator
+from smislib.train import train
+
+C, SIZE = 4, 32
+
+
+def uniform(c: int) -> Tensor:
+    """One label map that is class c everywhere."""
+    labels = torch.zeros(1, C, SIZE, SIZE)
+    labels[:, c] = 1
+    return labels
+
+
+def a_batch(n: int = 4, seed: int = 0) -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    label_map = torch.randint(C, (n, 4, 4), generator=rng).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    labels = F.one_hot(label_map, C).movedim(-1, 1).float()
+    return {"image": torch.rand(n, 3, SIZE, SIZE, generator=rng) * 2 - 1, "labels": labels}
+
+
+def networks(model: str, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return MODELS[model].networks(presets.schedule(model, "smoke", SIZE, SIZE, C))
+
+
+def gradients(module: nn.Module, loss: Tensor) -> list[bool]:
+    """Of each parameter whether the loss moves it."""
+    found = torch.autograd.grad(loss, list(module.parameters()), retain_graph=True, allow_unused=True)
+    return [g is not None and bool(g.any()) for g in found]
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def test_instance_norm_wipes_a_uniform_label_map_and_spade_does_not():
+    """SPADE section 3: a uniform map leaves pix2pixHD's first convolution as a constant, which its norm takes away."""
+    G = networks("pix2pixhd").G.eval()
+    with torch.no_grad():
+        images = [G(uniform(c)) for c in range(C)]
+        for image in images[1:]:
+            torch.testing.assert_close(image, images[0], atol=1e-4, rtol=0)
+        two = uniform(0)
+        two[:, 0, :16], two[:, 1, :16] = 0, 1
+        assert (G(two) - images[0]).abs().max() > 0.1
+        S = networks("spade").G.eval()
+        assert (S(uniform(0), None) - S(uniform(1), None)).abs().max() > 0.1
+
+
+def test_a_code_given_to_a_model_without_one_is_refused():
+    z, labels = torch.zeros(1, 16), uniform(0)
+    for model, message in (("spade", "its z is None"), ("pix2pixhd", "its z is None")):
+        with pytest.raises(SmisError, match=message):
+            networks(model).G(labels, z)
+    with pytest.raises(SmisError, match=r"expected a code \(N,16\)"):
+        networks("spade_vae").G(labels, None)
+
+
+@pytest.mark.parametrize("model", baselines.SCHEDULES)
+@pytest.mark.parametrize(("height", "width", "edge"), [(32, 32, False), (32, 64, True)])
+def test_every_baseline_takes_wide_frames_and_instance_edges(model, height, width, edge):
+    s = presets.schedule(model, "smoke", height, width, C, instance_edge=edge)
+    nets, labels, image = MODELS[model].networks(s), torch.rand(2, C + edge, height, width), torch.rand(2, 3, height, width)
+    z = None if s.z_shape is None else torch.randn(2, *s.z_shape)
+    assert nets.G(labels, z).shape == (2, 3, height, width)
+    if nets.E:
+        assert [part.shape for part in nets.E(image, labels)] == [(2, *s.z_shape)] * 2
+    with pytest.raises(SmisError, match="this generator takes"):
+        nets.G(torch.rand(2, C + edge, 16, 16), z)
+
+
+@pytest.mark.parametrize("model", baselines.SCHEDULES)
+def test_a_size_that_does_not_fit_is_refused(model):
+    message = {"bicyclegan": "U-Net of 1 levels", "dscgan": "U-Net of 1 levels"}.get(model, "must be multiples of")
+    with pytest.raises(SmisError, match=message):
+        presets.schedule(model, "smoke", 33, 32, C)
+
+
+def test_the_unet_has_a_level_for_each_halving():
+    assert len(presets.schedule("dscgan", "paper", 256, 256, 8).channels) == 8
+    assert len(presets.schedule("dscgan", "paper", 96, 192, 8).channels) == 5
+    assert presets.schedule("bicyclegan", "paper", 256, 512, 35, "cityscapes").label_channels == 36
+
+
+def test_the_unet_code_enters_at_every_level():
+    """With the weights of the code at one level alone, it still reaches the image."""
+    G = networks("dscgan").G
+    labels, z = a_batch(1)["labels"], torch.randn(2, 1, 8)
+    for level in range(len(G.down)):
+        for i, conv in enumerate(G.down):
+            conv.weight.data[:, -8:] = 0.5 if i == level else 0.0
+        assert not torch.allclose(G(labels, z[0]), G(labels, z[1]), atol=1e-4)
+
+
+# --- objectives -------------------------------------------------------------------------------------------------------
+
+
+def test_least_squares():
+    real, fake = torch.tensor([1.0, 0.5]), torch.tensor([0.0, -2.0])
+    assert lsgan_d(real, fake).item() == pytest.approx(0.5 * (0.25 / 2 + 4 / 2))
+    assert lsgan_g(fake).item() == pytest.approx((1 + 9) / 2)
+
+
+def test_a_paired_gan_weighs_its_terms():
+    nets, batch = networks("pix2pixhd"), a_batch()
+    nets.eval()  # so that spectral norms do not move between the two passes
+    noise = Noise(generator(0))
+    once = PairedGanObjective(PairedGan("lsgan", backbone="none"), None).generator(nets, batch, noise, 1.0)[0]
+    more = PairedGanObjective(PairedGan("lsgan", gan=3.0, feature=50.0, backbone="none"), None).generator(
+        nets, batch, noise, 1.0
+    )[0]
+    assert set(once) == {"gan", "feature"}
+    torch.testing.assert_close(more["gan"], 3 * once["gan"])
+    torch.testing.assert_close(more["feature"], 5 * once["feature"])
+    with pytest.raises(SmisError, match="Did you mean 'lsgan'"):
+        PairedGan("lsgn")
+
+
+def test_the_latent_regression_trains_g_and_not_e():
+    nets, objective = networks("bicyclegan"), BicycleObjective(Bicycle(), None)
+    terms, fake = objective.generator(nets, a_batch(), Noise(generator(0)), 1.0)
+    moved = {name: (any(gradients(nets.E, term)), any(gradients(nets.G, term))) for name, term in terms.items()}
+    assert moved == {
+        "gan_vae": (True, True),
+        "gan_lr": (False, True),
+        "l1": (True, True),
+        "latent": (False, True),
+        "kl": (True, False),
+    }
+    assert all(p.requires_grad for p in nets.E.parameters())  # it learns again in the next step
+    assert fake.shape == (4, 3, SIZE, SIZE)  # two reconstructed, two invented
+
+
+def test_each_cycle_has_its_own_discriminator_and_real_images():
+    """D "vae" sees the encoded half with its labels, D "lr" the other half as real, and the first half's labels as fake."""
+    nets, batch, seen = networks("bicyclegan"), a_batch(), {}
+    for name, D in nets.D.items():
+        D.register_forward_hook(lambda module, inputs, output, name=name: seen.setdefault(name, inputs[0]))
+    fake = torch.rand(4, 3, SIZE, SIZE)
+    terms = BicycleObjective(Bicycle(), None).discriminator(nets, batch, fake)
+    assert set(terms) == {"vae", "lr"}
+    labels, image = batch["labels"], batch["image"]
+    for name, real, invented in (("vae", slice(0, 2), fake[:2]), ("lr", slice(2, 4), fake[2:])):
+        expected = torch.cat([torch.cat([labels[real], image[real]], 1), torch.cat([labels[:2], invented], 1)])
+        assert torch.equal(seen[name], expected)
+
+
+def test_an_odd_batch_cannot_be_split():
+    with pytest.raises(SmisError, match="found 3 images"):
+        BicycleObjective(Bicycle(), None).generator(networks("bicyclegan"), a_batch(3), Noise(generator(0)), 1.0)
+
+
+def test_diversity_is_the_ratio_of_distances_up_to_its_clamp():
+    a, z = torch.zeros(2, 3, 2, 2), torch.zeros(2, 4)
+    b = torch.stack([torch.full((3, 2, 2), 0.5), torch.full((3, 2, 2), -2.0)]).requires_grad_()
+    z_b = torch.stack([torch.full((4,), 2.0), torch.full((4,), -0.5)])
+    assert diversity(a, b, z, z_b, clamp=10.0).item() == pytest.approx((0.25 + 4.0) / 2)
+    clamped = diversity(a, b, z, z_b, clamp=3.0)
+    assert clamped.item() == pytest.approx((0.25 + 3.0) / 2)
+    clamped.backward()
+    assert b.grad[0].any() and not b.grad[1].any()  # beyond the clamp there is nothing to gain
+    assert math.isfinite(diversity(a, b, z, z, clamp=10.0).item())  # equal codes
+
+
+def test_dscgan_is_rewarded_for_being_diverse():
+    nets, batch = networks("dscgan"), a_batch()
+    objective = DiversitySensitiveObjective(DiversitySensitive(), None)
+    assert nets.E is None
+    with torch.no_grad():
+        term = objective.generator(nets, batch, Noise(generator(0)), 1.0)[0]["diversity"]
+        for conv in nets.G.down:
+            conv.weight[:, -8:] *= 3  # the code weighs more
+        assert objective.generator(nets, batch, Noise(generator(0)), 1.0)[0]["diversity"] < term < 0
+
+
+# --- the way through the library --------------------------------------------------------------------------------------
+
+
+def test_the_registry_knows_which_models_have_a_code():
+    for model, entry in MODELS.items():
+        assert entry.multimodal == (presets.experiment(model, preset="smoke").network.z_shape is not None)
+
+
+@pytest.mark.parametrize("model", baselines.SCHEDULES)
+def test_a_baseline_is_trained_loaded_and_measured(model, small, home):
+    run = train(small(model, **{"train.steps": 2, "evaluation.n_fid": 6, "evaluation.n_maps": 1}), progress=False)
+    metrics = {record.metric for record in evaluate(run, device="cpu", progress=False)}
+    assert {"FID[embedded]", "mIoU[embedded]", "Params", "FPS"} <= metrics
+    drawn = {"LPIPS[embedded]", "mCSD[embedded]", "mOCD[embedded]", "mCSD/mOCD[embedded]"}
+    assert metrics & drawn == (drawn if MODELS[model].multimodal else set())
+    nets = runs.load(run.weights)
+    batch = presets.batch(nets, n=2)
+    z = sample.draw(nets, 2, generator(0))
+    images = sample.generate(nets, batch["labels"], z)
+    assert images.shape == (2, 3, 32, 32)
+    several = sample.vary(nets, batch["labels"][:1], 3, 4, generator(1))
+    assert several.shape == (4, 3, 32, 32)
+    assert bool((several[0] != several[1]).any()) == MODELS[model].multimodal
+    with pytest.raises(SmisError, match="no class parts"):
+        sample.class_slice(nets, 0)
+    if z is not None:
+        line = sample.interpolate(nets, z[:1], z[1:], torch.linspace(0, 1, 3))
+        torch.testing.assert_close(line[[0, 2]], z)
+
+
+def test_spade_and_groupdnet_share_the_rest_of_the_paper_preset():
+    """So that a table compares models: same steps, batch and evaluation."""
+    ours = presets.experiment("groupdnet", preset="paper")
+    for model in baselines.SCHEDULES:
+        theirs = presets.experiment(model, preset="paper")
+        assert (theirs.train.steps, theirs.train.batch, theirs.evaluation) == (
+            ours.train.steps,
+            ours.train.batch,
+            ours.evaluation,
+        )
