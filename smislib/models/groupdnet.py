@@ -13,7 +13,6 @@
 from dataclasses import dataclass, field
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
