@@ -8,7 +8,22 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils import parametrizations, parametrize
+
+
+class _SpectralNorm(parametrizations._SpectralNorm):
+    """torch's, without iterating on the meta device: seconds for a large network, and nothing to find there."""
+
+    def _power_method(self, weight: Tensor, iterations: int) -> None:
+        if not weight.is_meta:
+            super()._power_method(weight, iterations)
+
+
+def spectral_norm(conv: nn.Module) -> nn.Module:
+    """Divide a convolution's weight by its largest singular value (Miyato et al. 2018), found by power iteration."""
+    outputs = 1 if isinstance(conv, nn.ConvTranspose2d) else 0  # the dimension that becomes the matrix's rows
+    parametrize.register_parametrization(conv, "weight", _SpectralNorm(conv.weight, dim=outputs))
+    return conv
 
 
 def split_by_class(image: Tensor, labels: Tensor) -> Tensor:

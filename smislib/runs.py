@@ -185,12 +185,11 @@ def load(path_or_name: str | Path) -> nn.Module:
     if metadata.get("format") != FORMAT:
         raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
     experiment = _experiment(json.loads(metadata["experiment"]))
-    with torch.device("meta"):  # no storage yet: the file has it
-        networks = MODELS[experiment.model].networks(experiment.network)
+    networks = build(experiment)
     for player in set("GED") - set(metadata.get("players", "GED")):
         setattr(networks, player, None)
     try:
-        networks.load_state_dict(state, assign=True)
+        networks.load_state_dict(state)
     except RuntimeError as error:
         raise SmisError(f"{path} does not fit the networks that it describes: {_first_line(error)}") from error
     networks.experiment = experiment

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from smislib import convert, presets, runs, sample
 from smislib.cli import main
-from smislib.config import DataSpec
+from smislib.config import DataSpec, replace
 from smislib.errors import SmisError
 from smislib.models import MODELS, groupdnet, pix2pixhd, spade
 
@@ -121,21 +121,23 @@ def encoder(state: dict, x: Tensor) -> Tensor:
 
 
 def scene(C: int, size: int = 32, extra: int = 0) -> tuple[Tensor, Tensor]:
-    rng = torch.Generator().manual_seed(1)
+    rng, double = torch.Generator().manual_seed(1), torch.float64
     label_map = torch.randint(C, (2, 4, 4), generator=rng).repeat_interleave(size // 4, 1).repeat_interleave(size // 4, 2)
-    labels = torch.cat([F.one_hot(label_map, C).movedim(-1, 1).float(), torch.rand(2, extra, size, size, generator=rng)], 1)
-    return torch.rand(2, 3, size, size, generator=rng) * 2 - 1, labels
+    edge = torch.rand(2, extra, size, size, generator=rng, dtype=double)
+    labels = torch.cat([F.one_hot(label_map, C).movedim(-1, 1).to(double), edge], 1)
+    return torch.rand(2, 3, size, size, generator=rng, dtype=double) * 2 - 1, labels
 
 
 def converted(schedule, model: str, name: str) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A converted network of any widths and the state dict that it comes from, both in double precision."""
     networks = MODELS[model].networks(schedule)
     state = random_state(getattr(networks, name[-1]), name)
-    return convert.fill(networks, name, state), state
+    return convert.fill(networks, name, state).double(), {key: value.double() for key, value in state.items()}
 
 
 def close(a: Tensor, b: Tensor) -> None:
     assert a.abs().max() > 1e-3  # something to compare
-    torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-7)
 
 
 @pytest.mark.parametrize("edge", [False, True])
@@ -146,7 +148,7 @@ def test_groupdnet(edge):
         affine_groups=(4, 4, 2, 1), encoder_channels=(8, 16, 16), encoder_groups=C, instance_edge=edge, class_view="crop",
         unused_channels=4,
     )  # fmt: skip
-    (image, labels), z = scene(C, extra=int(edge)), torch.randn(2, 8 * C, 4, 4)
+    (image, labels), z = scene(C, extra=int(edge)), torch.randn(2, 8 * C, 4, 4, dtype=torch.float64)
     G, state = converted(s, "groupdnet", "smis/ade20k/G")
     assert sum(key.startswith("up_4") for key in state) > 10
     seen = labels
@@ -173,7 +175,7 @@ def test_spade_with_its_encoder():
     s = spade.Schedule(C=3, height=32, width=32, channels=(12, 12, 6), hidden=8, encoder_channels=(4, 8), z_dim=6)
     (image, labels), (G, state) = scene(3), converted(s, "spade_vae", "spade_vae/ade20k/G")
     with torch.no_grad():
-        z = torch.randn(2, 6)
+        z = torch.randn(2, 6, dtype=torch.float64)
         x = F.linear(z, state["fc.weight"], state["fc.bias"]).view(2, 12, 8, 8)
         close(generator(state, labels, x), G(labels, z))
         E, state = converted(s, "spade_vae", "spade_vae/ade20k/E")
@@ -239,7 +241,8 @@ class Small(convert.Checkpoint):
 
     @property
     def experiment(self):
-        return presets.assemble(self.model, "smoke", 0, DataSpec(self.data, self.height, self.width), self.C)
+        smoke = presets.assemble(self.model, "smoke", 0, DataSpec(self.data, self.height, self.width), self.C)
+        return replace(smoke, {"network.encoder_norm": "instance"})  # as the released encoders
 
 
 @pytest.fixture
@@ -256,7 +259,7 @@ def states(monkeypatch, tmp_path) -> dict[str, dict[str, Tensor]]:
 
 
 def test_a_file_and_its_state_dict_give_one_network(states):
-    image, labels = scene(8)
+    image, labels = (x.float() for x in scene(8))
     a = convert.official("smis/small/E", states["E"])
     b = convert.official("smis/small/E", "latest_net_E.pth")
     assert not a.training and not b.training
@@ -270,7 +273,7 @@ def test_a_file_and_its_state_dict_give_one_network(states):
 def test_a_converted_file_is_loaded_without_flags(states):
     networks = runs.load(convert.convert("latest_net_G.pth", "smis/small/G"))
     assert (networks.E, networks.D) == (None, None)
-    labels, z = scene(8)[1], torch.randn(2, *networks.schedule.z_shape)
+    labels, z = scene(8)[1].float(), torch.randn(2, *networks.schedule.z_shape)
     G = convert.official("smis/small/G", states["G"])
     with torch.no_grad():
         assert torch.equal(sample.generate(networks, labels, z), G(labels, z))
@@ -280,7 +283,7 @@ def test_a_converted_file_is_loaded_without_flags(states):
 
 def test_a_folder_becomes_one_file(states, tmp_path):
     networks = runs.load(convert.convert(tmp_path, "smis/small", tmp_path / "all.safetensors"))
-    image, labels = scene(8)
+    image, labels = (x.float() for x in scene(8))
     assert sample.reconstruct(networks, image, labels).shape == image.shape
     assert networks.D is not None
     (tmp_path / "80_net_G.pth").touch()

@@ -2,7 +2,8 @@
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from ..layers import spectral_norm
 
 
 class PatchDiscriminator(nn.Sequential):

@@ -46,9 +46,7 @@ class Schedule:
     mask_features: bool = False  # MulNet: each class network's features are masked by its label before they are summed
     fusion: int = 0  # plain 3x3 convolutions between the last block and the output
     fusion_channels: int = 0
-    unused_channels: int = field(
-        default=0, metadata=ADDED
-    )  # of a block after the last one, built and never used (released ADE20K network)
+    unused_channels: int = field(default=0, metadata=ADDED)  # of a block built after the last and never used (ADE20K)
     instance_edge: bool = False  # labels carry the instance edge after the C classes
     norm: str = "batch"  # of the CG-Norm: "batch" or "group" (appendix D)
     spectral: bool = True

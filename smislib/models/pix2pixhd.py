@@ -11,10 +11,9 @@ from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ..errors import SmisError
-from ..layers import glorot_
+from ..layers import glorot_, spectral_norm
 from .discriminators import MultiscaleDiscriminator
 
 
