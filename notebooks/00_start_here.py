@@ -120,7 +120,7 @@ perfect.round(2)
 # enough to see a face.
 
 # %% tags=["nbval-ignore-output"]
-run = runs.open_run(presets.experiment("groupdnet", preset=preset, seed=seed))
+run = runs.run_of(presets.experiment("groupdnet", preset=preset, seed=seed))
 trained = run.finished and preset != "smoke"
 if not run.finished:
     print(f"No trained GroupDNet at preset {preset} yet. This command trains it: smis train groupdnet --preset {preset}")

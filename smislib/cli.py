@@ -43,12 +43,19 @@ def train(
     nodes: Annotated[int, typer.Option(help="machines")] = 1,
     progress: Annotated[bool, typer.Option(help="show a progress bar")] = True,
     measure: Annotated[bool, typer.Option("--eval", help="measure it when it is trained")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what it would take: memory, time; needs no data")] = False,
 ):
     """Train one experiment, or resume it where it stopped. A finished one is left alone."""
     from . import presets
+
     from .train import train as train_experiment
 
     experiment = presets.experiment(model, data, preset, seed, root, _assignments(set_))
+    if dry_run:
+        from .rehearsal import rehearse
+
+        print(rehearse(experiment, accelerator=accelerator, devices=devices, nodes=nodes))
+        return
     if measure:
         from .evaluate import evaluate as evaluate_run
         from .evaluate import judges

@@ -14,7 +14,6 @@ from torch import nn
 
 from . import baselines, config, data, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
-from .data.formats import FORMATS
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
@@ -237,8 +236,6 @@ def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     if preset not in PRESETS:
         raise did_you_mean("preset", preset, PRESETS)
     spec = DATA_SPECS[name][preset]
-    if root is None and (name == "custom" or name in FORMATS):
-        raise SmisError(f"data set {name!r} needs its folder: --root FOLDER (see `smis data check {name} FOLDER`).")
     return replace(spec, root=root) if root else spec
 
 

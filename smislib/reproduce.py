@@ -44,7 +44,7 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
 
 def ready(experiment: Experiment, measure: bool = True) -> Run:
     """The run of an experiment; what is missing is trained, and measured, here and now, with a message."""
-    run = runs.open_run(experiment)
+    run = runs.run_of(experiment)
     if not run.finished:
         print(f"{experiment.model} on {experiment.data.name}: training {experiment.train.steps} steps ...", flush=True)
         train(experiment, progress=False)
@@ -61,7 +61,7 @@ def _default_jobs(experiments: list[Experiment]) -> int:
 
 def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:
     """One `smis train --eval` process an experiment, `jobs` at a time; one progress bar over all their steps."""
-    waiting, running = [e for e in experiments if not is_measured(runs.open_run(e))], {}
+    waiting, running = [e for e in experiments if not is_measured(runs.run_of(e))], {}
     steps = {e: _steps_done(e) for e in experiments}
     total = sum(e.train.steps for e in experiments)
     print(
@@ -111,7 +111,7 @@ def _last_words(experiment: Experiment) -> str:
 
 
 def _steps_done(experiment: Experiment) -> int:
-    run = runs.open_run(experiment)
+    run = runs.run_of(experiment)
     if run.finished:
         return experiment.train.steps
     history = run.history()

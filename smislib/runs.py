@@ -112,9 +112,14 @@ class Run:
         (self.folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
+def run_of(experiment: Experiment) -> Run:
+    """The run of an experiment, whether it has a folder yet or not."""
+    return Run(experiment, paths.runs() / experiment.name)
+
+
 def open_run(experiment: Experiment) -> Run:
     """The run of an experiment; makes its folder if there is none."""
-    run = Run(experiment, paths.runs() / experiment.name)
+    run = run_of(experiment)
     try:
         (run.folder / "samples").mkdir(parents=True, exist_ok=True)
         run.records.mkdir(exist_ok=True)

@@ -35,15 +35,31 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
     Raises SmisError, before any work, for data or backbones that are not there; during it for a non-finite loss
     (the batch is kept) and for a disk that cannot be written.
     """
-    run = runs.open_run(experiment)
-    if run.finished:
-        return run
-    fabric = _fabric(experiment, accelerator, devices, nodes)
+    run = runs.run_of(experiment)
+    if not run.finished:
+        splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
+        classes = data.classes(experiment.data)
+        train_on(runs.open_run(experiment), *splits, classes, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
+    return run
+
+
+def train_on(
+    run: Run,
+    train_set: Dataset,
+    test_set: Dataset,
+    classes: data.Classes,
+    *,
+    accelerator: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    progress: bool = True,
+) -> None:
+    """Train a run to its end on these data, which give what `data.open_split` gives. `test_set` is for the samples."""
+    fabric = _fabric(run.experiment, accelerator, devices, nodes)
     fabric.launch()
     with run.lock() if fabric.is_global_zero else contextlib.nullcontext():  # rank 0 does all the writing
         if not fabric.broadcast(run.finished):  # the others wait here until rank 0 has the lock
-            _train(fabric, run, progress and fabric.is_global_zero)
-    return run
+            _train(fabric, run, train_set, test_set, classes, progress and fabric.is_global_zero)
 
 
 def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
@@ -62,7 +78,7 @@ def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) 
         raise SmisError(f"this machine cannot train with {wishes}: {str(error).splitlines()[0]}") from error
 
 
-def _train(fabric: Fabric, run: Run, progress: bool) -> None:
+def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
     experiment, spec = run.experiment, run.experiment.train
     on_cpu = fabric.device.type == "cpu"
     if on_cpu:
@@ -70,7 +86,6 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
         torch.set_num_threads(spec.threads or torch.get_num_threads())
     perceptual = perceptual_loss(experiment.loss.backbone, fabric.device)  # first: its weights may be missing
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual)
-    train_set, test_set = (data.open_split(experiment.data, split) for split in ("train", "test"))
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
     players = {"g": [*networks.G.parameters(), *(networks.E.parameters() if networks.E else [])], "d": [*networks.D.parameters()]}
     optimizers = {
@@ -86,7 +101,6 @@ def _train(fabric: Fabric, run: Run, progress: bool) -> None:
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
     first_bad = torch.full((), spec.steps, device=fabric.device)  # looked at when something is written: no sync in between
-    classes = data.classes(experiment.data)
     clock = time.perf_counter()
     spent = dict.fromkeys(("data", "g", "d"), 0.0)  # host seconds: on a GPU the queueing, not the work
 

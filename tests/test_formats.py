@@ -376,7 +376,7 @@ def test_paper_experiments_are_the_released_ones_and_need_no_files(home):
         "deepfashion": 2500, "cityscapes": 500, "ade20k": 2000, "coco_stuff": 5000,
     }  # fmt: skip
     with pytest.raises(SmisError, match="'ade20k' needs its folder: --root"):
-        presets.experiment("groupdnet", "ade20k", "paper")
+        data.open_split(presets.experiment("groupdnet", "ade20k", "paper").data, "train")
 
 
 def test_the_commands_name_every_fault_and_end_with_its_status(tree, monkeypatch, capsys):

@@ -216,7 +216,7 @@ def custom(root: Path) -> Format:
 def root_of(spec: DataSpec) -> Path:
     """The folder of a spec, which must name one that exists."""
     if spec.root is None:
-        raise SmisError(f"data set {spec.name!r} needs a folder: give its path as `root`.")
+        raise SmisError(f"data set {spec.name!r} needs its folder: --root FOLDER (see `smis data check {spec.name} FOLDER`).")
     root = Path(spec.root).expanduser()
     if not root.is_dir():
         wanted = FORMATS[spec.name].title if spec.name in FORMATS else "a folder with classes.json, train/ and test/"

@@ -1,0 +1,136 @@
+"""`smis train --dry-run`: what a training would take, before its data is here. A few real steps on random images."""
+
+import itertools
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from . import data, runs
+from .config import DataSpec, Experiment
+from .data.spec import Classes
+from .errors import SmisError
+from .losses import perceptual_loss
+from .models import MODELS
+from .runs import Run
+from .sample import Noise, generator
+from .train import train_on
+
+STEPS, SETTLING = 12, 2  # the first steps pay for allocations and kernel choice
+CPU_BATCH = 2  # a batch of the paper's does not fit a laptop; time and activations grow in proportion
+
+
+class RandomScenes(Dataset):
+    """Images of noise with label maps of noise, shaped as a data set's: what they hold does not change what a step costs."""
+
+    def __init__(self, spec: DataSpec, classes: Classes, n: int):
+        self.spec, self.C, self.n = spec, len(classes), n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> dict:
+        size, rng = (self.spec.height, self.spec.width), generator("rehearsal", index)
+        label_map = torch.randint(self.C, size, generator=rng)
+        return {"image": torch.rand(3, *size, generator=rng) * 2 - 1, "label_map": label_map, "name": f"noise-{index}"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was counted and measured; `str()` prints it."""
+
+    experiment: Experiment
+    parameters: dict[str, int]  # of each player
+    missing: str  # what a training would ask for that is not on this machine
+    device: str
+    batch: int  # of the measured steps, on one device
+    per_device: int  # of the training
+    seconds_per_step: float  # of the measured batch
+    saved_bytes: int  # what one image leaves for the backward pass of G's step
+
+    @property
+    def step_seconds(self) -> float:
+        return self.seconds_per_step * self.per_device / self.batch
+
+    @property
+    def bytes(self) -> tuple[int, int]:
+        """(weights with gradients, Adam's two moments and the average; activations): float32, on each device."""
+        copies = 4 + bool(self.experiment.train.ema)
+        half = 2 if self.experiment.train.precision != "32-true" else 1
+        return 4 * copies * sum(self.parameters.values()), self.saved_bytes * self.per_device // half
+
+    def __str__(self) -> str:
+        e, (state, activations) = self.experiment, self.bytes
+        steps, hours = e.train.steps, self.step_seconds * e.train.steps / 3600
+        scaled = f", times {self.per_device / self.batch:g} for {self.per_device} images" if self.per_device != self.batch else ""
+        lines = [
+            f"{e.name}: {e.data.height}x{e.data.width}, {steps} steps of batch {e.train.batch}, {e.train.precision}",
+            "parameters: " + ", ".join(f"{name} {n:,}" for name, n in self.parameters.items()),
+            f"memory on each device: about {(state + activations) / 2**30:.1f} GiB "
+            f"({state / 2**30:.1f} weights, gradients, Adam; {activations / 2**30:.1f} activations)",
+            f"time: {self.step_seconds:.3g} s a step, {hours:.1f} h in all "
+            f"(median of {STEPS - SETTLING} steps of {self.batch} random images on {self.device}{scaled}; loading not included)",
+        ]
+        return "\n".join(lines + ([f"missing here: {self.missing}"] if self.missing else []))
+
+
+def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1) -> Plan:
+    """Count, and measure STEPS real steps of an experiment on one device and on random images; writes nothing that stays.
+
+    Raises SmisError for a batch that does not divide among the devices.
+    """
+    per_device, rest = divmod(experiment.train.batch, devices * nodes)
+    if rest:
+        raise SmisError(f"train.batch={experiment.train.batch} does not divide evenly among {devices * nodes} devices.")
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    missing, loss, classes = "", experiment.loss, data.classes(experiment.data)
+    try:
+        perceptual_loss(loss.backbone, torch.device("cpu"))
+    except SmisError as error:
+        missing, loss = f"{error} Measured without the perceptual loss.", replace(loss, backbone="none")
+    batch = per_device if on_gpu else min(per_device, CPU_BATCH)
+    short = replace(experiment.train, steps=STEPS, batch=batch, log_every=1, sample_every=STEPS, checkpoint_every=STEPS)
+    tried = replace(experiment, loss=loss, train=short)
+    scenes = RandomScenes(experiment.data, classes, 2 * batch)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(tried, Path(folder))
+        train_on(run, scenes, scenes, classes, accelerator="cuda" if on_gpu else "cpu", progress=False)
+        at = [entry["seconds"] for entry in run.history()]
+    networks = runs.build(tried).to(device)
+    return Plan(
+        experiment=experiment,
+        parameters={name: sum(p.numel() for p in player.parameters()) for name, player in networks.named_children()},
+        missing=missing,
+        device=torch.cuda.get_device_name() if on_gpu else f"{os.cpu_count()} CPU cores",
+        batch=batch,
+        per_device=per_device,
+        seconds_per_step=median(b - a for a, b in itertools.pairwise(at[SETTLING - 1 :])),
+        saved_bytes=_saved(networks, tried, scenes, classes, device) // batch,
+    )
+
+
+def _saved(networks: nn.Module, experiment: Experiment, scenes: Dataset, classes: Classes, device: torch.device) -> int:
+    """Bytes that the forward pass of G's step keeps for its backward pass, weights not counted."""
+    kept: dict[int, int] = {}
+    weights = {p.untyped_storage().data_ptr() for p in networks.parameters()}
+
+    def keep(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    batch = data.collate([scenes[i] for i in range(experiment.train.batch)])
+    batch["labels"] = data.one_hot(batch["label_map"], classes, batch["name"])
+    batch = {key: value.to(device) for key, value in batch.items() if isinstance(value, Tensor)}
+    objective = MODELS[experiment.model].objective(experiment.loss, perceptual_loss(experiment.loss.backbone, device))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        terms, _ = objective.generator(networks, batch, Noise(generator("rehearsal")), 1.0)
+        del terms
+    return sum(kept.values())
