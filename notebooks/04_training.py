@@ -151,12 +151,13 @@ compare("KL of the hair's code, without hair", found, torch.tensor(0.0))
 
 # %% [markdown]
 # **Together.** The objective is what the loop calls: the weighted terms, and the fake that they are about. The weights
-# are values of the experiment.
+# are values of the experiment. That of the KL may rise from 0 over the first steps (`kl_warmup`, a share of them): at full
+# price from the start, small parts lose their code before G has learnt to read it.
 
 # %%
 objective = losses.VaeGanObjective(experiment.loss, losses.perceptual_loss(experiment.loss.backbone, torch.device("cpu")))
 terms, fake = objective.generator(networks, batch, Noise(generator(seed, "terms")), progress=1.0)
-print("weights:", {k: getattr(experiment.loss, k) for k in ("feature", "perceptual", "kl")}, "| GAN: 1")
+print("weights:", {k: getattr(experiment.loss, k) for k in ("feature", "perceptual", "kl", "kl_warmup")}, "| GAN: 1")
 print("terms:  ", ", ".join(f"{name} {value:.3f}" for name, value in terms.items()))
 compare("KL term", terms["kl"], experiment.loss.kl * nats.mean())
 
@@ -210,8 +211,8 @@ print(f"{history[-1]['seconds'] / history[-1]['step']:.3f} s/step: " + ", ".join
 # ## Curves
 #
 # A GAN's curves do not say how good the images are; they say whether the game is alive. D's hinge should settle between 0
-# (D has won) and 1 (D is blind). Reconstruction terms fall. The KL rises while E learns to say something, then meets
-# its price.
+# (D has won) and 1 (D is blind). Reconstruction terms fall. The KL says how much E tells about an image, times its
+# weight, which itself may rise at first.
 
 # %% tags=["nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 2.5), gridspec_kw={"wspace": 0.28})
@@ -289,6 +290,16 @@ spread = (part_means(shown["image"]) - part_means(shown["image"]).mean(0)).abs()
 print(f"mean colour of a part is off by {off.mean():.3f} (worst of {len(off)}: {off.max():.3f}); colours spread by {spread:.3f}")
 
 # %% [markdown]
+# What the codes say: the KL of each class's code, in nats, mean over the ten images. A class of 0 nats tells nothing: its
+# look is that of its neighbours in the network, or a mean.
+
+# %% tags=["nbval-ignore-output"]
+with torch.no_grad():
+    code = networks.E(shown["image"], labels)
+told = [losses.kl(*(part[:, class_slice(networks, c)] for part in code)).item() for c in range(len(classes))]
+print("nats: " + ", ".join(f"{name} {n:.1f}" for name, n in zip(classes.names, told, strict=True)) + f"; in all {sum(told):.1f}")
+
+# %% [markdown]
 # ## Stop, and resume
 #
 # Batches and noise are functions of (seed, step), and a checkpoint holds networks and optimisers. So a run that was
@@ -297,14 +308,14 @@ print(f"mean colour of a part is off by {off.mean():.3f} (worst of {len(off)}: {
 
 # %%
 tiny = presets.experiment("groupdnet", preset="smoke", seed=seed)
-write, told = runs.Run.save_checkpoint, []
+write, written = runs.Run.save_checkpoint, []
 
 
 def stop_at_second(run: runs.Run, state: dict) -> None:
     """Write the checkpoint; the second one is followed by Ctrl-C."""
     write(run, state)
-    told.append(state["step"])
-    if len(told) == 2:
+    written.append(state["step"])
+    if len(written) == 2:
         raise KeyboardInterrupt
 
 
@@ -320,7 +331,7 @@ with tempfile.TemporaryDirectory() as stopped, tempfile.TemporaryDirectory() as 
         try:
             final_state(stopped)
         except KeyboardInterrupt:
-            print(f"stopped: checkpoints after steps {told} of {tiny.train.steps}")
+            print(f"stopped: checkpoints after steps {written} of {tiny.train.steps}")
     resumed, uninterrupted = final_state(stopped), final_state(straight)
 
 # %%

@@ -129,7 +129,7 @@ print(f"masked, outside: we see {outside['masked']:.4f}, expected 0, match: {out
 
 # %% [markdown]
 # The masked reading is exact and is our default. Its price: distances grow with the area they come from, so an mOCD
-# above mCSD need not mean that a class is out of control: there is more outside than inside. Now all six networks in
+# above mCSD need not mean that a class is out of control: there is more outside than inside. Now all networks in
 # both readings, with their intervals; right and low is good, and a dashed line has one mCSD/mOCD.
 
 # %% tags=["nbval-ignore-output"]

@@ -23,17 +23,17 @@ COLUMNS = {  # metric -> heading
 
 def publish(preset: str = "demo") -> list[Path]:
     """Copy the store's records of a preset to results/runs and write the README's table from them."""
-    copied = []
-    for run in runs.list_runs():
-        if run.experiment.preset == preset and run.finished:
-            target = paths.COMMITTED_RECORDS / run.experiment.name
-            shutil.rmtree(target, ignore_errors=True)
-            target.mkdir(parents=True)
-            for path in sorted(run.records.glob("*.json")):
-                copied.append(Path(shutil.copy(path, target)))
-            shutil.copy(run.folder / "config.json", target / "config.txt")
-    if not copied:
+    finished = [run for run in runs.list_runs() if run.experiment.preset == preset and run.finished]
+    if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
+    for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):  # of experiments that have since changed
+        shutil.rmtree(old)
+    copied = []
+    for run in finished:
+        target = paths.COMMITTED_RECORDS / run.experiment.name
+        target.mkdir(parents=True)
+        copied += [Path(shutil.copy(path, target)) for path in sorted(run.records.glob("*.json"))]
+        shutil.copy(run.folder / "config.json", target / "config.txt")
     README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
     return copied
 
