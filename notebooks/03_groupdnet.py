@@ -215,7 +215,7 @@ def summary(model: str) -> dict:
     return row
 
 
-pd.DataFrame({MODELS[m].title: summary(m) for m in presets.TABLE_1}).T
+pd.DataFrame({MODELS[m].title: summary(m) for m in presets.ABLATION}).T
 
 # %% [markdown]
 # GroupNet and MulNet have the fewest parameters at a given width, since they have the most groups; a plain decoder has the

@@ -47,7 +47,6 @@ def train(
 ):
     """Train one experiment, or resume it where it stopped. A finished one is left alone."""
     from . import presets
-
     from .train import train as train_experiment
 
     experiment = presets.experiment(model, data, preset, seed, root, _assignments(set_))

@@ -48,7 +48,9 @@ def table_1(preset: str = "demo") -> str:
         cells = [results.significant(table[model, m].value) if (model, m) in table else "not run" for m in COLUMNS]
         lines.append(f"| {MODELS[model].title} | " + " | ".join(cells) + " |")
     seeds = sorted({r.seed for r in records})
-    lines.append(f"\nPreset {preset}, {len(seeds)} seed(s). Intervals: `figures/table01_ablation.md`. Protocols: `results/runs`.")
+    lines.append(
+        f"\nPreset {preset}, {len(seeds)} seed(s). Intervals: `figures/table01_multimodality.md`. Protocols: `results/runs`."
+    )
     return "\n".join(lines)
 
 

@@ -39,7 +39,9 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
     if not run.finished:
         splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
         classes = data.classes(experiment.data)
-        train_on(runs.open_run(experiment), *splits, classes, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
+        train_on(
+            runs.open_run(experiment), *splits, classes, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress
+        )
     return run
 
 

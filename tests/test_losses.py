@@ -161,7 +161,7 @@ def batch(n: int = 2) -> dict:
     return {"image": torch.rand(n, 3, 32, 32, generator=rng) * 2 - 1, "labels": F.one_hot(label_map, 8).movedim(-1, 1).float()}
 
 
-@pytest.mark.parametrize("model", presets.TABLE_1)
+@pytest.mark.parametrize("model", presets.ABLATION)
 def test_each_player_gets_finite_gradients_from_its_own_terms_only(model):
     networks = runs.build(presets.experiment(model, preset="smoke"))
     objective = VaeGanObjective(VaeGan(backbone="embedded"), perceptual_loss("embedded", CPU))

@@ -93,7 +93,7 @@ def reached(s: Schedule, c: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize("mode", ["train", "eval"])
-@pytest.mark.parametrize("model", presets.TABLE_1)
+@pytest.mark.parametrize("model", presets.ABLATION)
 def test_a_change_of_one_code_reaches_its_own_channels_and_no_others(model, mode, norm):
     s = schedule(model, norm=norm, code="map")
     G = built(Generator, s).train(mode == "train").requires_grad_(False)
@@ -110,7 +110,7 @@ def test_a_change_of_one_code_reaches_its_own_channels_and_no_others(model, mode
 
 def test_what_each_variant_isolates():
     """The table in models/groupdnet.py, as numbers: of eight channel groups, those that z_0 reaches after fc and each block."""
-    shares = {m: [float(mask.double().mean()) * C for mask in reached(schedule(m), 0)] for m in presets.TABLE_1}
+    shares = {m: [float(mask.double().mean()) * C for mask in reached(schedule(m), 0)] for m in presets.ABLATION}
     apart, mixed = [1.0] * 5, [8.0] * 5
     assert shares["groupnet"] == shares["mulnet"] == shares["groupdec"] == apart
     assert shares["groupenc"] == shares["vspade"] == mixed
@@ -255,7 +255,7 @@ def test_groups_of_the_released_network():
 
 @configured(max_examples=8)
 @given(
-    model=st.sampled_from(presets.TABLE_1),
+    model=st.sampled_from(presets.ABLATION),
     classes=st.integers(1, 6),
     height=st.sampled_from([16, 24, 32]),
     width=st.sampled_from([16, 40]),
@@ -369,7 +369,7 @@ def test_the_networks_at_paper_width_are_the_released_ones(name, make, counts):
 
 
 @pytest.mark.parametrize("make", [deepfashion, cityscapes, ade20k])
-@pytest.mark.parametrize("model", presets.TABLE_1)
+@pytest.mark.parametrize("model", presets.ABLATION)
 def test_every_ablation_has_a_schedule_on_every_data_set_of_the_paper(make, model):
     released = make()
     name = "" if make is deepfashion else make.__name__
