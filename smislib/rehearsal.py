@@ -22,7 +22,7 @@ from .sample import Noise, generator
 from .train import train_on
 
 STEPS, SETTLING = 12, 2  # the first steps pay for allocations and kernel choice
-CPU_BATCH = 2  # a batch of the paper's does not fit a laptop; time and activations grow in proportion
+CPU_PIXELS = 2 * 256**2  # a batch of the paper's does not fit a laptop; time and activations grow in proportion
 
 
 class RandomScenes(Dataset):
@@ -94,7 +94,8 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
         perceptual_loss(loss.backbone, torch.device("cpu"))
     except SmisError as error:
         missing, loss = f"{error} Measured without the perceptual loss.", replace(loss, backbone="none")
-    batch = per_device if on_gpu else min(per_device, CPU_BATCH)
+    most = max(1, CPU_PIXELS // (experiment.data.height * experiment.data.width))
+    batch = per_device if on_gpu else min(per_device, most)
     short = replace(experiment.train, steps=STEPS, batch=batch, log_every=1, sample_every=STEPS, checkpoint_every=STEPS)
     tried = replace(experiment, loss=loss, train=short)
     scenes = RandomScenes(experiment.data, classes, 2 * batch)

@@ -16,9 +16,11 @@ def plan() -> rehearsal.Plan:
 def test_it_counts_every_player_and_measures_real_steps(plan, home):
     networks = presets.build("groupdnet", preset="smoke")
     assert plan.parameters == {name: sum(p.numel() for p in getattr(networks, name).parameters()) for name in "EGD"}
-    assert (plan.batch, plan.per_device) == (rehearsal.CPU_BATCH, 4)
-    assert 0 < plan.seconds_per_step < 30
-    assert plan.step_seconds == 2 * plan.seconds_per_step  # twice the images
+    assert plan.batch == plan.per_device == 4
+    assert 0 < plan.step_seconds == plan.seconds_per_step < 30
+    halved = dataclasses.replace(plan, batch=2)
+    assert halved.step_seconds == 2 * plan.seconds_per_step
+    assert "times 2 for 4 images" in str(halved)
 
 
 def test_memory_grows_with_the_batch_and_the_average(plan):
