@@ -161,8 +161,10 @@ def experiment(
         evaluation=EVALUATION[preset],
     )
     e = config.replace(base, overrides)
-    shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
-    return replace(e, made_with=data.made_with(e.data) + shipped)
+    made_with = data.made_with(e.data)
+    if e.loss.backbone == "embedded":
+        made_with += (f"perceptual {backbones.file_hash(backbones.shipped('perceptual'))}",)
+    return replace(e, made_with=made_with)
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:
