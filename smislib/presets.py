@@ -259,8 +259,10 @@ def experiment(
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
     e = config.replace(assemble(model, preset, seed, spec, len(data.classes(spec))), overrides)
-    shipped = (f"perceptual {backbones.load('perceptual').weight_hash}",) if e.loss.backbone == "embedded" else ()
-    return replace(e, made_with=data.made_with(e.data) + shipped)
+    made_with = data.made_with(e.data)
+    if e.loss.backbone == "embedded":
+        made_with += (f"perceptual {backbones.file_hash(backbones.shipped('perceptual'))}",)
+    return replace(e, made_with=made_with)
 
 
 def assemble(model: str, preset: str, seed: int, spec: DataSpec, C: int) -> Experiment:

@@ -118,13 +118,19 @@ def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
     return partial.replace(path)
 
 
-def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
-    """A shipped network, frozen, in eval mode, float32. It carries `metadata` (training, scores) and `weight_hash`."""
+def shipped(name: str, folder: Path = paths.ASSETS) -> Path:
+    """The file of a shipped network."""
     if name not in NAMES:
         raise did_you_mean("embedded network", name, NAMES)
     path = folder / f"{name}.safetensors"
     if not path.exists():
         raise SmisError(f"{path} is missing: reinstall smislib, or make it again with notebook 90 (`save = True`).")
+    return path
+
+
+def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
+    """A shipped network, frozen, in eval mode, float32. It carries `metadata` (training, scores) and `weight_hash`."""
+    path = shipped(name, folder)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {k: json.loads(v) for k, v in file.metadata().items()}
