@@ -15,6 +15,7 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
+from tqdm import tqdm
 
 from . import paths, runs
 from .errors import SmisError, did_you_mean
@@ -34,7 +35,9 @@ def select(names: list[str] | None = None) -> list[Path]:
     return chosen
 
 
-def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[str, str] | None = None) -> Path:
+def execute(
+    source: Path, preset: str, *, store: bool = False, parameters: dict[str, str] | None = None, progress: bool = True
+) -> Path:
     """Run a notebook at a preset; returns the executed copy. With `store` its outputs go into notebooks/*.ipynb too.
 
     Raises SmisError for a parameter that the notebook does not have, and for a cell that fails (the copy then
@@ -48,7 +51,9 @@ def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[
     draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
     runs.write_atomic(draft, lambda path: nbformat.write(notebook, path))
     try:
-        papermill.execute_notebook(draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", log_output=False)
+        papermill.execute_notebook(
+            draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", progress_bar=progress
+        )
     except PapermillExecutionError as error:
         raise SmisError(
             f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. See {output}."
@@ -65,12 +70,13 @@ def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[
 
 def execute_all(sources: list[Path], preset: str, *, jobs: int = 1, **arguments: Any) -> list[Path]:
     """`execute` for each, `jobs` at a time: a thread each, that waits for the notebook's own kernel process."""
-    with ThreadPoolExecutor(jobs) as pool:
-        started = {pool.submit(execute, source, preset, **arguments): source for source in sources}
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(sources), desc="notebooks", unit="notebook") as bar:
+        started = {pool.submit(execute, source, preset, progress=False, **arguments): source for source in sources}
         try:
-            for i, finished in enumerate(as_completed(started), 1):
+            for finished in as_completed(started):
                 finished.result()  # what it raised is raised here
-                print(f"[notebook {i}/{len(sources)}] {started[finished].name}", flush=True)
+                bar.set_postfix_str(f"done: {started[finished].stem}", refresh=False)
+                bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)  # those that run end by themselves, the others never start
             raise
