@@ -70,10 +70,17 @@ def execute(
         executed.metadata[MADE_FROM] = made_from(source, preset)
     runs.write_atomic(output, lambda path: nbformat.write(executed, path))
     if store:
-        executed.metadata.pop(MADE_FROM, None)
-        stored = _small(without_injected(executed, values))
-        runs.write_atomic(source.with_suffix(".ipynb"), lambda path: nbformat.write(stored, path))
+        keep(source, preset, values)
     return output
+
+
+def keep(source: Path, preset: str, values: dict[str, object]) -> Path:
+    """Store the outputs of the executed copy in notebooks/*.ipynb; `values` are the parameters that it was given."""
+    executed = nbformat.read(paths.executed(preset) / f"{source.stem}.ipynb", as_version=4)
+    executed.metadata.pop(MADE_FROM, None)
+    stored, target = _small(without_injected(executed, values)), source.with_suffix(".ipynb")
+    runs.write_atomic(target, lambda path: nbformat.write(stored, path))
+    return target
 
 
 def made_from(source: Path, preset: str) -> str:
