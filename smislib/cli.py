@@ -154,7 +154,7 @@ def notebooks(
 
 @app.command()
 def publish(preset: Preset = "demo"):
-    """For maintainers: commit-ready copies of the store's records, and the README's table made of them."""
+    """For maintainers: commit-ready copies of the store's records and notebooks, and the README's table made of them."""
     from .publish import publish as publish_records
 
     for path in publish_records(preset):

@@ -15,9 +15,14 @@ import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
+from tqdm import tqdm
 
 from . import paths, runs
+from .config import content_hash
 from .errors import SmisError, did_you_mean
+from .metrics.backbones import file_hash
+
+MADE_FROM = "made_from"  # metadata of an executed copy
 
 
 def select(names: list[str] | None = None) -> list[Path]:
@@ -34,7 +39,9 @@ def select(names: list[str] | None = None) -> list[Path]:
     return chosen
 
 
-def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[str, str] | None = None) -> Path:
+def execute(
+    source: Path, preset: str, *, store: bool = False, parameters: dict[str, str] | None = None, progress: bool = True
+) -> Path:
     """Run a notebook at a preset; returns the executed copy. With `store` its outputs go into notebooks/*.ipynb too.
 
     Raises SmisError for a parameter that the notebook does not have, and for a cell that fails (the copy then
@@ -48,7 +55,10 @@ def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[
     draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
     runs.write_atomic(draft, lambda path: nbformat.write(notebook, path))
     try:
-        papermill.execute_notebook(draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", log_output=False)
+        papermill.execute_notebook(
+            draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", progress_bar=progress,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warning about TCP is of no use here
+        )  # fmt: skip
     except PapermillExecutionError as error:
         raise SmisError(
             f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. See {output}."
@@ -56,21 +66,58 @@ def execute(source: Path, preset: str, *, store: bool = False, parameters: dict[
     finally:
         draft.unlink(missing_ok=True)
     executed = _clean(nbformat.read(output, as_version=4))
+    if not parameters:
+        executed.metadata[MADE_FROM] = made_from(source, preset)
     runs.write_atomic(output, lambda path: nbformat.write(executed, path))
     if store:
-        stored = _small(without_injected(executed, values))
-        runs.write_atomic(source.with_suffix(".ipynb"), lambda path: nbformat.write(stored, path))
+        keep(source, preset, values)
     return output
+
+
+def keep(source: Path, preset: str, values: dict[str, object]) -> Path:
+    """Store the outputs of the executed copy in notebooks/*.ipynb; `values` are the parameters that it was given."""
+    executed = nbformat.read(paths.executed(preset) / f"{source.stem}.ipynb", as_version=4)
+    executed.metadata.pop(MADE_FROM, None)
+    stored, target = _small(without_injected(executed, values)), source.with_suffix(".ipynb")
+    runs.write_atomic(target, lambda path: nbformat.write(stored, path))
+    return target
+
+
+def made_from(source: Path, preset: str) -> str:
+    """A hash of all that decides what a notebook shows: its source, the library, its packages, the runs of the preset."""
+    lock = paths.CHECKOUT / "requirements.lock"
+    library = [path for path in sorted(paths.PACKAGE.rglob("*")) if path.suffix in (".py", ".safetensors")]
+    ours = [run for run in runs.list_runs() if run.experiment.preset == preset]
+    store = [path for run in ours for path in (run.weights, run.log, *sorted(run.records.glob("*.json")))]
+    read = [path for path in (source, lock, *library, *store) if path.exists()]
+    return content_hash([(path.name, file_hash(path)) for path in read])
+
+
+def is_current(source: Path, preset: str) -> bool:
+    """Whether the executed copy is of this source, library and store, and the figures and tables it names are there."""
+    output = paths.executed(preset) / f"{source.stem}.ipynb"
+    if not output.exists() or nbformat.read(output, as_version=4).metadata.get(MADE_FROM) != made_from(source, preset):
+        return False
+    return all(any(paths.figures(preset).glob(f"{name}.*")) for name in named(source))
+
+
+def named(source: Path) -> list[str]:
+    """The figures and tables that a notebook saves: the names it gives to `viz.save` and `results.save_table`."""
+    calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call) and len(node.args) > 2]
+    place = {"save": 1, "save_table": 2}
+    arguments = [call.args[place[call.func.attr]] for call in calls if getattr(call.func, "attr", None) in place]
+    return [a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)]
 
 
 def execute_all(sources: list[Path], preset: str, *, jobs: int = 1, **arguments: Any) -> list[Path]:
     """`execute` for each, `jobs` at a time: a thread each, that waits for the notebook's own kernel process."""
-    with ThreadPoolExecutor(jobs) as pool:
-        started = {pool.submit(execute, source, preset, **arguments): source for source in sources}
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(sources), desc="notebooks", unit="notebook") as bar:
+        started = {pool.submit(execute, source, preset, progress=False, **arguments): source for source in sources}
         try:
-            for i, finished in enumerate(as_completed(started), 1):
+            for finished in as_completed(started):
                 finished.result()  # what it raised is raised here
-                print(f"[notebook {i}/{len(sources)}] {started[finished].name}", flush=True)
+                bar.set_postfix_str(f"done: {started[finished].stem}", refresh=False)
+                bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)  # those that run end by themselves, the others never start
             raise

@@ -1,10 +1,10 @@
-"""What is committed of a reproduction: the records behind the tables, and the README's table made of them."""
+"""What is committed of a reproduction: the records behind the tables, the executed notebooks, the README's table."""
 
 import re
 import shutil
 from pathlib import Path
 
-from . import paths, results, runs
+from . import notebooks, paths, results, runs
 from .errors import SmisError
 from .models import MODELS
 from .presets import TABLE_1
@@ -22,7 +22,8 @@ COLUMNS = {  # metric -> heading
 
 
 def publish(preset: str = "demo") -> list[Path]:
-    """Copy the store's records of a preset to results/runs and write the README's table from them."""
+    """Copy the store's records of a preset to results/runs and its executed notebooks to notebooks/, and write the README's
+    table from the records. The files written."""
     finished = [run for run in runs.list_runs() if run.experiment.preset == preset and run.finished]
     if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
@@ -34,6 +35,10 @@ def publish(preset: str = "demo") -> list[Path]:
         target.mkdir(parents=True)
         copied += [Path(shutil.copy(path, target)) for path in sorted(run.records.glob("*.json"))]
         shutil.copy(run.folder / "config.json", target / "config.txt")
+    for source in notebooks.select():
+        if not notebooks.is_current(source, preset):
+            raise SmisError(f"{source.name} was not executed on what is in the store: make reproduce PRESET={preset}.")
+        copied.append(notebooks.keep(source, preset, {"preset": preset}))
     README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
     return copied
 

@@ -38,7 +38,13 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
             data.open_split(spec, split)  # rendered once, here, instead of by every worker
     jobs = jobs or _default_jobs(experiments)
     _train_and_measure(experiments, jobs)
-    executed = notebooks.execute_all(notebooks.select(), preset, jobs=jobs)
+    sources = notebooks.select()
+    stale = [source for source in sources if not notebooks.is_current(source, preset)]
+    print(f"{len(stale)} of {len(sources)} notebooks to execute; the others are as they would be.", flush=True)
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # of the kernels: more threads than cores wait for each other
+    notebooks.execute_all(stale, preset, jobs=jobs)
+    executed = [paths.executed(preset) / f"{source.stem}.ipynb" for source in sources]
     _summary(preset, executed, time.monotonic() - started)
 
 

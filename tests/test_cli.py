@@ -240,3 +240,33 @@ def test_notebooks_execute_two_at_a_time_and_the_first_failure_stops_the_rest(no
     notebook.write_text(notebook.read_text().replace("n = 2", "n = 7"))
     with pytest.raises(SmisError, match=r"07_tiny\.py failed"):
         notebooks.execute_all([notebook, other], "smoke", jobs=1)
+
+
+def test_an_executed_notebook_is_current_until_something_it_was_made_from_changes(notebook, small):
+    notebook.write_text(notebook.read_text() + "# viz.save(fig, ...)\n")
+    assert not notebooks.is_current(notebook, "smoke")
+    notebooks.execute(notebook, "smoke")
+    assert notebooks.is_current(notebook, "smoke")
+    assert not notebooks.is_current(notebook, "demo")
+    run = runs.open_run(small())
+    run.weights.write_bytes(b"new")  # a run appears in the store
+    assert not notebooks.is_current(notebook, "smoke")
+    notebooks.execute(notebook, "smoke", parameters={"n": "3"})  # not as `make reproduce` executes it
+    assert not notebooks.is_current(notebook, "smoke")
+    notebooks.execute(notebook, "smoke")
+    assert notebooks.is_current(notebook, "smoke")
+    notebook.write_text(notebook.read_text() + "# another comment\n")
+    assert not notebooks.is_current(notebook, "smoke")
+
+
+def test_an_executed_notebook_is_not_current_without_its_figures(notebook):
+    saves = (
+        'import matplotlib.pyplot as plt\nfrom smislib import viz\nfig = plt.figure()\nviz.save(fig, "fig_07", "None.", preset)\n'
+    )
+    notebook.write_text(notebook.read_text() + f"\n# %%\n{saves}")
+    assert notebooks.named(notebook) == ["fig_07"]
+    notebooks.execute(notebook, "smoke")
+    assert notebooks.is_current(notebook, "smoke")
+    for path in paths.figures("smoke").glob("fig_07.*"):
+        path.unlink()
+    assert not notebooks.is_current(notebook, "smoke")
