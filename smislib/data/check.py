@@ -56,7 +56,7 @@ class Report:
             raise SmisError(f"{self.root} has {len(self.faults)} fault(s):\n" + "\n".join(lines))
 
     def __str__(self) -> str:
-        lines = [str(self.root), *(self._expected(self.form) if self.form else []), *self._counts()]
+        lines = [str(self.root), *(self._expected(self.form) if self.form and self.form.published else []), *self._counts()]
         if self.sizes:
             sizes = Counter(self.sizes).most_common(4)
             lines.append("sizes   " + ", ".join(f"{w}x{h} ({n})" for (w, h), n in sizes) + " .." * (len(self.sizes) > 4))
@@ -77,10 +77,11 @@ class Report:
     def _counts(self) -> list[str]:
         parts = list(dict.fromkeys(part for counts in self.counts.values() for part in counts))
         published = dict(zip(SPLITS, self.form.published, strict=True)) if self.form and self.form.published else {}
-        lines = [f"{'split':<8}" + "".join(f"{part:>10}" for part in parts) + "   expected: as many of each"]
+        width = {part: max(8, len(part) + 2) for part in parts}
+        lines = [f"{'split':<8}" + "".join(f"{part:>{width[part]}}" for part in parts) + "   expected: as many of each"]
         for split, counts in self.counts.items():
             known = f"   published: {published[split]}" if split in published else ""
-            lines.append(f"{split:<8}" + "".join(f"{counts[part]:>10}" for part in parts) + known)
+            lines.append(f"{split:<8}" + "".join(f"{counts[part]:>{width[part]}}" for part in parts) + known)
         return lines
 
     def _histogram(self, form: Format) -> list[str]:
