@@ -15,7 +15,7 @@ from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from . import folders, photos
 from .folders import Entry
-from .formats import Format, format_of, needs_folder, root_of
+from .formats import Files, Format, format_of, needs_folder, root_of
 from .presized import cores
 
 SPLITS = ("train", "test")
@@ -56,7 +56,7 @@ class Report:
             raise SmisError(f"{self.root} has {len(self.faults)} fault(s):\n" + "\n".join(lines))
 
     def __str__(self) -> str:
-        lines = [str(self.root), *(self._expected(self.form) if self.form else []), *self._counts()]
+        lines = [str(self.root), *(self._expected(self.form) if self.form and self.form.published else []), *self._counts()]
         if self.sizes:
             sizes = Counter(self.sizes).most_common(4)
             lines.append("sizes   " + ", ".join(f"{w}x{h} ({n})" for (w, h), n in sizes) + " .." * (len(self.sizes) > 4))
@@ -77,10 +77,11 @@ class Report:
     def _counts(self) -> list[str]:
         parts = list(dict.fromkeys(part for counts in self.counts.values() for part in counts))
         published = dict(zip(SPLITS, self.form.published, strict=True)) if self.form and self.form.published else {}
-        lines = [f"{'split':<8}" + "".join(f"{part:>10}" for part in parts) + "   expected: as many of each"]
+        width = {part: max(8, len(part) + 2) for part in parts}
+        lines = [f"{'split':<8}" + "".join(f"{part:>{width[part]}}" for part in parts) + "   expected: as many of each"]
         for split, counts in self.counts.items():
             known = f"   published: {published[split]}" if split in published else ""
-            lines.append(f"{split:<8}" + "".join(f"{counts[part]:>10}" for part in parts) + known)
+            lines.append(f"{split:<8}" + "".join(f"{counts[part]:>{width[part]}}" for part in parts) + known)
         return lines
 
     def _histogram(self, form: Format) -> list[str]:
@@ -114,24 +115,8 @@ def check(spec: DataSpec, splits: Sequence[str] = SPLITS) -> Report:
     except SmisError as error:
         return Report(root, None, {}, {}, {}, (), (Fault(root, str(error)),))
     for split in splits:
-        seen, counts[split] = _Seen(), _names(root, form, split, total.faults)
-        samples = folders.entries(root, form, split)
-        with ThreadPoolExecutor(cores()) as pool:
-            results = pool.map(lambda entry: _look(entry, form, spec), samples)
-            for entry, (size, pixels, faults) in zip(
-                samples, tqdm(results, f"checking {split}", len(samples), delay=1), strict=True
-            ):
-                seen.sizes.update([size] if size else [])
-                seen.pixels.update(pixels)
-                seen.faults += faults
-                if pixels and form.blank >= pixels.keys():
-                    seen.blank.append(entry.label)
-        if len(seen.blank) > BLANK_SHARE * len(samples):
-            message = "has no labelled pixel: the labels of a test set are withheld. Use a split with labels."
-            seen.faults += [Fault(path, f"{path} {message}") for path in seen.blank]
-            seen.blank = []
-        elif form.suspect and not seen.faults and seen.pixels and (message := form.suspect(set(seen.pixels))):
-            seen.faults.append(Fault(root, f"{root}, {split}: {message}."))
+        counts[split] = _names(root, form, split, total.faults)
+        seen = _read(root, form, spec, split)
         for name in ("sizes", "pixels"):
             getattr(total, name).update(getattr(seen, name))
         total.blank += seen.blank
@@ -139,10 +124,31 @@ def check(spec: DataSpec, splits: Sequence[str] = SPLITS) -> Report:
     return Report(root, form, counts, dict(total.sizes), dict(total.pixels), tuple(total.blank), tuple(total.faults))
 
 
+def _read(root: Path, form: Format, spec: DataSpec, split: str) -> _Seen:
+    """Every complete sample of a split, read; then what only all of them together show."""
+    seen, samples = _Seen(), folders.entries(root, form, split)
+    with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
+        found = pool.map(lambda entry: _look(entry, form, spec), samples)
+        bar = tqdm(found, f"checking {split}", len(samples), delay=1, leave=False)
+        for entry, (size, pixels, faults) in zip(samples, bar, strict=True):
+            seen.sizes.update([size] if size else [])
+            seen.pixels.update(pixels)
+            seen.faults += faults
+            if pixels and form.blank >= pixels.keys():
+                seen.blank.append(entry.label)
+    if len(seen.blank) > BLANK_SHARE * len(samples):
+        message = "has no labelled pixel: the labels of a test set are withheld. Use a split with labels."
+        seen.faults += [Fault(path, f"{path} {message}") for path in seen.blank]
+        seen.blank.clear()
+    elif form.suspect and not seen.faults and (message := form.suspect(set(seen.pixels))):
+        seen.faults.append(Fault(root, f"{root}, {split}: {message}."))
+    return seen
+
+
 def _names(root: Path, form: Format, split: str, faults: list[Fault]) -> dict[str, int]:
     """Counts of the files of a split and of complete samples; what is missing, twice there or a stray becomes a fault."""
     found: dict[str, dict[str, list[Path]]] = {}
-    before, strays = len(faults), set()
+    strays: dict[Path, Files] = {}
     expected = folders.kinds(folders.tree_of(root, form), split)
     for kind, (files, word) in expected.items():
         place = root / files.folder.format(split=word)
@@ -151,12 +157,12 @@ def _names(root: Path, form: Format, split: str, faults: list[Fault]) -> dict[st
             faults.append(Fault(place, f"{place} is missing; expected a folder with {' or '.join(files.tails)} files."))
         elif not found[kind]:
             faults.append(Fault(place, f"{place} holds no {kind}s (*{' or *'.join(files.tails)})."))
-        strays.update((path, files) for path in others)
-        for paths_ in found[kind].values():
-            if len(paths_) > 1:
-                message = f"{paths_[1]} has the same name as {paths_[0].name} in {paths_[0].parent}; rename or remove one."
-                faults.append(Fault(paths_[1], message))
-    for path, files in sorted(strays, key=lambda stray: str(stray[0])):
+        strays |= dict.fromkeys(others, files)
+        for twins in found[kind].values():
+            if len(twins) > 1:
+                message = f"{twins[1]} has the same name as {twins[0].name} in {twins[0].parent}; rename or remove one."
+                faults.append(Fault(twins[1], message))
+    for path, files in sorted(strays.items(), key=lambda stray: stray[0]):
         faults.append(Fault(path, f"{path} is neither {' nor '.join(files.tails)}; convert or remove it."))
     everything = {key: next(names[key][0] for names in found.values() if key in names) for key in set().union(*found.values())}
     for key, path in sorted(everything.items()):
@@ -164,12 +170,12 @@ def _names(root: Path, form: Format, split: str, faults: list[Fault]) -> dict[st
             if key not in found[kind] and found[kind]:
                 place = root / files.folder.format(split=word)
                 faults.append(Fault(path, f"{path} has no {kind} of the same name in {place}."))
-    if len(faults) > before:
+    complete = set.intersection(*(set(names) for names in found.values()))
+    if not complete:
         hints = [message for pattern, message in form.mistakes if next(root.glob(pattern), None)]
         inside = [path for path in sorted(root.iterdir()) if path.is_dir() and _holds(path, form)]
         hints += [f"the parent of {inside[0]}: give that folder"] if inside else []
         faults += [Fault(root, f"{root} looks like {hint}.") for hint in hints if all(hint not in f.message for f in faults)]
-    complete = set.intersection(*(set(names) for names in found.values()))
     return {f"{kind}s": len(names) for kind, names in found.items()} | {"pairs": len(complete)}
 
 
@@ -191,10 +197,12 @@ def _look(entry: Entry, form: Format, spec: DataSpec) -> tuple[tuple[int, int] |
                 faults.append(Fault(path, str(error)))
     pixels = folders.counted(found["label"]) if "label" in found else {}
     if not faults:
-        differ = folders.disagreements(entry, folders.Decoded(**found), form, spec.height, spec.width)
-        faults += [Fault(path, message) for path, message in differ]
-        if not faults and (message := folders.label_fault(entry.label, pixels, form)):
+        if wrong := folders.shape_fault(entry, folders.Decoded(**found), form, spec.height, spec.width):
+            faults.append(Fault(*wrong))
+        elif message := folders.label_fault(entry.label, pixels, form):
             faults.append(Fault(entry.label, message))
+        elif message := folders.instance_fault(entry, found["label"], found.get("instance"), form):
+            faults.append(Fault(entry.instance, message))
     return (found["image"].size if "image" in found else None), pixels, faults
 
 

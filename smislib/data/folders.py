@@ -4,7 +4,6 @@ What is not as its format says is an error that names the file; nothing is padde
 """
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,16 +77,18 @@ class Folder(Dataset):
             return self.kept[index]
         entry = self.entries[index]
         found = decode(entry)
-        for _, message in disagreements(entry, found, self.format, self.height, self.width):
-            raise SmisError(message)
+        if wrong := shape_fault(entry, found, self.format, self.height, self.width):
+            raise SmisError(wrong[1])
         label = nearest(found.label, self.height, self.width)
-        if wrong := label_fault(entry.label, counted(label), self.format):
+        instance = None if found.instance is None else nearest(found.instance, self.height, self.width)
+        wrong = label_fault(entry.label, counted(label), self.format)
+        if wrong := wrong or instance_fault(entry, label, instance, self.format):  # `check` saw every pixel
             raise SmisError(wrong)
         # Pillow widens the kernel when it shrinks
         pixels = found.image.resize((self.width, self.height), Image.Resampling.BICUBIC)
         arrays = {"image": np.array(pixels), "label_map": self.format.class_map(label)}
-        if found.instance is not None:
-            arrays["instance_map"] = nearest(found.instance, self.height, self.width)
+        if instance is not None:
+            arrays["instance_map"] = instance
         if self.kept is not None:
             self.kept[index] = arrays
         return arrays
@@ -154,37 +155,23 @@ def decode(entry: Entry) -> Decoded:
     return Decoded(read_image(entry.image), read_label(entry.label), instance)
 
 
-def disagreements(entry: Entry, found: Decoded, form: Format, height: int, width: int) -> Iterator[tuple[Path, str]]:
-    """(file, message) for everything by which the files of one sample contradict each other or the asked shape."""
+def shape_fault(entry: Entry, found: Decoded, form: Format, height: int, width: int) -> tuple[Path, str] | None:
+    """(file, message) when the sizes of a sample's files differ, or its aspect from the asked one in an exact format."""
     image = found.image
     for path, values in ((entry.label, found.label), (entry.instance, found.instance)):
         if values is not None and values.shape != image.size[::-1]:
-            yield (
-                path,
-                (
-                    f"{path} is {values.shape[1]}x{values.shape[0]} but its image {entry.image.name} is "
-                    f"{image.width}x{image.height} (width x height); they must agree."
-                ),
+            message = (
+                f"{path} is {values.shape[1]}x{values.shape[0]} but its image {entry.image.name} is "
+                f"{image.width}x{image.height} (width x height); they must agree."
             )
-            return
+            return path, message
     if form.exact and abs(image.width / image.height / (width / height) - 1) > ASPECT_TOLERANCE:
-        yield (
-            entry.image,
-            (
-                f"{entry.image} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
-                "Crop or pad it, or choose another size: nothing is cropped or padded here."
-            ),
+        message = (
+            f"{entry.image} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
+            "Crop or pad it, or choose another size: nothing is cropped or padded here."
         )
-    if form.instance_base and found.instance is not None:
-        numbered = found.instance >= form.instance_base
-        if not np.array_equal(np.where(numbered, found.instance // form.instance_base, found.instance), found.label):
-            yield (
-                entry.instance,
-                (
-                    f"{entry.instance} contradicts {entry.label.name}: an instance must be label x {form.instance_base} + "
-                    "number, or the label alone. Fetch both from the same release."
-                ),
-            )
+        return entry.image, message
+    return None
 
 
 def counted(values: np.ndarray) -> dict[int, int]:
@@ -204,6 +191,17 @@ def label_fault(path: Path, counts: dict[int, int], form: Format) -> str | None:
         "Fetch the release that this is checked against" if form.remap else "Remap the label or add the class to the class list"
     )
     return f"{path} holds {shown}, expected {form.allowed} ({names[0]} .. {names[-1]}). {remedy}."
+
+
+def instance_fault(entry: Entry, label: np.ndarray, instance: np.ndarray | None, form: Format) -> str | None:
+    """How the instances contradict the stored labels."""
+    base = form.instance_base
+    if base is None or instance is None or np.array_equal(np.where(instance >= base, instance // base, instance), label):
+        return None
+    return (
+        f"{entry.instance} contradicts {entry.label.name}: an instance must be label x {base} + number, or the label alone. "
+        "Fetch both from the same release."
+    )
 
 
 def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -48,7 +48,7 @@ class Format:
     `remap`: stored label -> class; None: stored as classes. `exact`: an image of another aspect than asked is a fault;
     else it is stretched, as SPADE and SMIS do. `blank`: stored values that alone say nothing (test-set labels).
     `instance_base`: the stored instance is label * base + number, or the label alone. `mistakes`: (file pattern, what the
-    folder is instead), looked at when files are missing; `suspect`: likewise from all stored labels.
+    folder is instead), looked at when no sample is complete; `suspect`: likewise from all stored labels.
     """
 
     title: str
@@ -111,7 +111,8 @@ def _cityscapes_suspect(values: set[int]) -> str | None:
 
 
 _GT_FINE = tuple(
-    f"_gtFine_{kind}" for kind in ("color.png", "polygons.json", "instanceIds.png", "labelIds.png", "labelTrainIds.png")
+    f"_gtFine_{kind}"
+    for kind in ("color.png", "polygons.json", "instanceIds.png", "labelIds.png", "labelTrainIds.png", "instanceTrainIds.png")
 )
 _SUPPORTED_COCO = "; fetch stuffthingmaps_trainval2017.zip (index PNGs)"
 
