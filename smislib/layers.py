@@ -27,7 +27,7 @@ def spectral_norm(conv: nn.Module) -> nn.Module:
 
 
 def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
-    """X_c = M_c * image, stacked class-major: (N,3,H,W), (N,C,H,W) -> (N,3C,H,W). SMIS 3.3, encoder input."""
+    """X_c = M_c * image, stacked class-major: (N,K,H,W), (N,C,H,W) -> (N,CK,H,W). SMIS 3.3, encoder input (K = 3)."""
     return (labels[:, :, None] * image[:, None]).flatten(1, 2)
 
 
@@ -38,14 +38,14 @@ def crop_by_class(image: Tensor, labels: Tensor) -> Tensor:
     whose sum over pixels and colours is not 0: a border whose values happen to cancel is left out, and a class none of
     whose columns has a sum, such as one that is absent, stays as it is.
     """
-    N, C, H, W = labels.shape
-    masked = split_by_class(image, labels).view(N, C, 3, H, W)
+    (N, C, H, W), K = labels.shape, image.shape[1]
+    masked = split_by_class(image, labels).view(N, C, K, H, W)
     colour = masked.sum(2)  # (N,C,H,W)
     columns = colour.sum(2) != 0  # (N,C,W)
     rows = (colour.sum(3) != 0) & columns.any(2, keepdim=True)  # (N,C,H)
     rows, columns = _stretched(rows), _stretched(columns)  # where each pixel comes from
-    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, 3, H, W))
-    return masked.gather(4, columns[:, :, None, None, :].expand(N, C, 3, H, W)).flatten(1, 2)
+    masked = masked.gather(3, rows[:, :, None, :, None].expand(N, C, K, H, W))
+    return masked.gather(4, columns[:, :, None, None, :].expand(N, C, K, H, W)).flatten(1, 2)
 
 
 def _stretched(occupied: Tensor) -> Tensor:
@@ -87,6 +87,8 @@ def glorot_(module: nn.Module, gain: float) -> None:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
         nn.init.xavier_normal_(weight, gain=gain)
+        for _ in range(15 if hasattr(module, "parametrizations") else 0):
+            _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 

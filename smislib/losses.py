@@ -198,7 +198,7 @@ class PairedGanObjective:
         self.weights, self.perceptual = weights, perceptual
         self.gan_d, self.gan_g = GAN_LOSSES[weights.objective]
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Terms, Tensor]:
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float = 1.0) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W)."""
         fake = networks.G(batch["labels"], None)
         terms = paired_terms(networks.D, batch, fake, self.weights, self.perceptual, self.gan_g)

@@ -32,7 +32,7 @@ class BicycleObjective:
     def __init__(self, weights: Bicycle, perceptual: Perceptual | None):
         self.weights = weights
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Terms, Tensor]:
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float = 1.0) -> tuple[Terms, Tensor]:
         """The terms of G and E, and the fakes (N,3,H,W) of both cycles: encoded codes, then drawn ones."""
         E, G, D, w = networks.E, networks.G, networks.D, self.weights
         image, labels = (batch[key][: _half(batch)] for key in ("image", "labels"))
@@ -81,7 +81,7 @@ class DiversitySensitiveObjective:
     def __init__(self, weights: DiversitySensitive, perceptual: Perceptual | None):
         self.weights = weights
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Terms, Tensor]:
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float = 1.0) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W) of its first code. As released, the second image is held fixed."""
         image, labels, w = batch["image"], batch["labels"], self.weights
         shape = (len(image), *networks.schedule.z_shape)
