@@ -15,7 +15,7 @@ D = {  # all of them have GroupDNet's discriminator at `smoke` and `demo`
 }
 SPADE = {
     "smoke": {"channels": tuple(8 * m for m in (4, 4, 2, 1)), "hidden": 8},
-    "demo": {"channels": tuple(16 * m for m in (8, 8, 4, 2, 1)), "hidden": 16},
+    "demo": {"channels": tuple(16 * m for m in (8, 8, 4, 1, 1)), "hidden": 16},
     "paper": {"channels": tuple(64 * m for m in (16, 16, 16, 8, 4, 2, 1))},
 }
 SPADE_ENCODER = {
