@@ -15,7 +15,7 @@ data_app = typer.Typer(help="Look at data sets.")
 app.add_typer(data_app, name="data")
 
 Model = Annotated[str, typer.Argument(help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade")]
-Data = Annotated[str, typer.Option("--data", help="mannequins, photos, or custom with --root")]
+Data = Annotated[str, typer.Option("--data", help="mannequins, streets, rooms, photos, or custom with --root")]
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
 Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]
 Root = Annotated[str | None, typer.Option(help="folder of a real data set")]
@@ -138,7 +138,7 @@ def publish(preset: Preset = "demo"):
 
 @data_app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help="custom, photos, mannequins")],
+    name: Annotated[str, typer.Argument(help="custom or photos")],
     root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
     preset: Preset = "demo",
 ):

@@ -8,10 +8,21 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import check, folders, mannequins, photos, synthetic
-from .spec import Classes, one_hot
+from . import check, folders, photos, synthetic
+from .spec import Classes, instance_edge, labels, one_hot
 
-__all__ = ["DATA", "Classes", "DataSource", "Mirrored", "classes", "collate", "one_hot", "open_split"]
+__all__ = [
+    "DATA",
+    "Classes",
+    "DataSource",
+    "Mirrored",
+    "classes",
+    "collate",
+    "instance_edge",
+    "labels",
+    "one_hot",
+    "open_split",
+]
 
 
 @dataclass(frozen=True)
@@ -23,10 +34,10 @@ class DataSource:
 
 
 DATA: dict[str, DataSource] = {
-    "mannequins": DataSource(
-        classes=lambda spec: mannequins.CLASSES,
-        open=synthetic.Mannequins,
-    ),
+    **{
+        name: DataSource(classes=lambda spec: synthetic.RENDERERS[spec.name].classes, open=synthetic.Pictures)
+        for name in synthetic.RENDERERS
+    },
     "photos": DataSource(
         classes=lambda spec: folders.read_classes(folders.root_of(photos.as_folder(spec))),
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),
@@ -52,9 +63,9 @@ def classes(spec: DataSpec) -> Classes:
 def open_split(spec: DataSpec, split: str) -> Dataset:
     """The "train" or "test" part of a data set.
 
-    It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str} and, for
-    embedded data, "factors": float32 (C,K). With `spec.flip` the training part is twice as long: index n + i is the
-    mirror image of i. The test part is never mirrored.
+    It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str}, where classes have
+    instances "instance_map": int64 (H,W) and, for embedded data, "factors": float32 (C,K). With `spec.flip` the training
+    part is twice as long: index n + i is the mirror image of i. The test part is never mirrored.
 
     Raises SmisError for an unknown data set or split, and for a folder with faults, which it names.
     """
@@ -80,7 +91,7 @@ class Mirrored(Dataset):
         mirrored, i = divmod(index, len(self.dataset))
         sample = self.dataset[i]
         if mirrored:
-            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map")}
+            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map", "instance_map") if key in sample}
             sample = sample | pictures | {"name": f"{sample['name']}-mirrored"}
         return sample
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from .. import paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
-from . import folders, photos
+from . import folders, photos, synthetic
 from .spec import Classes
 
 SPLITS = ("train", "test")
@@ -70,8 +70,8 @@ class Report:
 
 def check(spec: DataSpec, splits: Sequence[str] = SPLITS) -> Report:
     """Reads every file of the spec's folder and reports. `photos` are built first if they are not there."""
-    if spec.name == "mannequins":
-        raise SmisError("mannequins are rendered by the library; there is no folder to check.")
+    if spec.name in synthetic.RENDERERS:
+        raise SmisError(f"{spec.name} are rendered by the library; there is no folder to check.")
     spec = photos.as_folder(spec) if spec.name == "photos" else spec
     root, faults = folders.root_of(spec), []
     try:

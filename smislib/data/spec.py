@@ -1,4 +1,4 @@
-"""What every data set shares: its classes, and the one function from label maps to one-hot labels."""
+"""What every data set shares: its classes, and the one function from a batch to the `labels` that networks take."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,15 @@ from ..errors import SmisError
 
 @dataclass(frozen=True)
 class Classes:
-    """The label set of a data set. `ignore_index` is a label value outside [0, C), or None."""
+    """The label set of a data set. `ignore_index` is a label value outside [0, C), or None.
+
+    `things` are the classes whose instances the data set tells apart in an `instance_map`; its labels then carry their edges.
+    """
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]  # RGB, 0..255, one per class
     ignore_index: int | None = None
+    things: tuple[int, ...] = ()
 
     def __post_init__(self):
         if len(self.names) != len(self.palette):
@@ -25,10 +29,42 @@ class Classes:
         return len(self.names)
 
 
-def one_hot(label_map: Tensor, classes: Classes, names: Sequence[str] | None = None) -> Tensor:
-    """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W). An ignored pixel is zero in every class.
+def labels(batch: dict, classes: Classes, device: torch.device | str | None = None) -> Tensor:
+    """The `labels` of a batch, float (N,C,H,W) on `device`, from its `label_map`: one-hot. Where the classes have instances
+    they are (N,C+1,H,W): the instance edge of its `instance_map` comes last.
 
-    The check reads the values, so call it on the CPU: on a GPU it would stall the queue.
+    Raises SmisError as `one_hot` does, and for an instance map that is missing.
+    """
+    classified = one_hot(batch["label_map"], classes, batch.get("name"), device)
+    if not classes.things:
+        return classified
+    if "instance_map" not in batch:
+        things = ", ".join(classes.names[c] for c in classes.things)
+        raise SmisError(f"the batch has no instance_map, which tells the instances of {things} apart; expected (N,H,W).")
+    return torch.cat([classified, instance_edge(batch["instance_map"].to(classified.device, non_blocking=True))], 1)
+
+
+def instance_edge(instance_map: Tensor) -> Tensor:
+    """1 at every pixel with a neighbour (above, below, left, right) of another instance, float (N,1,H,W); else 0.
+
+    Behaviour of pix2pixHD (section 3.3), which SPADE and SMIS took over for Cityscapes.
+    """
+    edge = torch.zeros_like(instance_map, dtype=torch.bool)
+    for axis in (1, 2):
+        n = instance_map.shape[axis] - 1
+        differ = instance_map.narrow(axis, 1, n) != instance_map.narrow(axis, 0, n)
+        edge.narrow(axis, 1, n).logical_or_(differ)
+        edge.narrow(axis, 0, n).logical_or_(differ)
+    return edge[:, None].float()
+
+
+def one_hot(
+    label_map: Tensor, classes: Classes, names: Sequence[str] | None = None, device: torch.device | str | None = None
+) -> Tensor:
+    """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W) on `device`. An ignored pixel is zero in every class.
+
+    The check reads the values, so let `label_map` be on the CPU: on a GPU it would stall the queue. What then travels to
+    the device is the map, not the C times larger labels.
 
     Raises SmisError for a value outside [0, C) that is not `ignore_index`, naming the file when `names` are given.
     """
@@ -45,5 +81,8 @@ def one_hot(label_map: Tensor, classes: Classes, names: Sequence[str] | None = N
             f"the data set has {C} classes ({classes.names[0]} .. {classes.names[-1]}). "
             "Remap the label image or add the class to the class list."
         )
-    labels = torch.nn.functional.one_hot(label_map.where(valid, 0), C).movedim(-1, 1).float()
-    return labels * valid[:, None]
+    if device is not None:
+        label_map = label_map.to(device, non_blocking=True)
+    valid = (label_map >= 0) & (label_map < C)
+    labels = torch.zeros(*label_map.shape, C, device=label_map.device)
+    return labels.scatter_(-1, label_map.where(valid, 0)[..., None], valid[..., None].float()).movedim(-1, 1)
