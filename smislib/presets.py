@@ -5,6 +5,7 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,16 @@ DATA_SPECS = {
         "smoke": DataSpec("mannequins", 32, 32, n_train=64, n_test=32),
         "demo": DataSpec("mannequins", 64, 64, n_train=2000, n_test=400),
         "paper": DataSpec("mannequins", 256, 256, n_train=29000, n_test=2500),
+    },
+    "streets": {
+        "smoke": DataSpec("streets", 32, 64, n_train=64, n_test=32),
+        "demo": DataSpec("streets", 64, 128, n_train=2000, n_test=400),
+        "paper": DataSpec("streets", 256, 512, n_train=2975, n_test=2500),
+    },
+    "rooms": {
+        "smoke": DataSpec("rooms", 32, 32, n_train=64, n_test=32),
+        "demo": DataSpec("rooms", 64, 64, n_train=2000, n_test=400),
+        "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
     "photos": {
         "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
@@ -61,8 +72,14 @@ EVALUATION = {
 }
 
 
-def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> Schedule:
-    """The schedule of one SMIS variant. GroupDNet at `paper` and C = 8 is the released DeepFashion network."""
+MANY = 16  # classes; with more of them the widths no longer grow in proportion
+
+
+def smis_schedule(model: str, preset: str, height: int, width: int, C: int, instance_edge: bool = False) -> Schedule:
+    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
+
+    GroupDNet at `paper` and C = 8 is the released DeepFashion network.
+    """
     if preset == "paper":
         nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
         encoder, d_channels, d_layers = [256 * m for m in (1, 2, 4, 8, 8, 8)], 64, 4
@@ -78,18 +95,29 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
     blocks = len(multipliers)
     plain, every, falling = (1,) * blocks, (C,) * blocks, falling_groups(C, blocks)
     groups = {"groupdnet": falling, "groupenc": plain, "vspade": plain}.get(model, every)
+    channels, hidden, shared = tuple(unit * m for m in multipliers), (hidden * C // 8,) * blocks, groups
+    encoder = tuple(e * C // 8 for e in encoder)
+    if C > MANY:
+        channels, falling, encoder = many_classes(preset, C)
+        if model == "groupdnet":
+            groups = falling
+        elif groups == every:
+            channels = tuple(C * max(4, math.ceil(n / C)) for n in channels)
+        unit = channels[-1]
+        hidden = tuple(2 * C if C % g == 0 else math.lcm(C, g) for g in groups)
+        shared = (C,) * blocks
     whole = model in ("vspade", "groupdec")
     fuses = groups[-1] != 1
     return Schedule(
         C=C,
         height=height,
         width=width,
-        channels=tuple(unit * m for m in multipliers),
+        channels=channels,
         groups=groups,
-        hidden=(hidden * C // 8,) * blocks,
-        shared_groups=groups,
+        hidden=hidden,
+        shared_groups=shared,
         affine_groups=groups,
-        encoder_channels=tuple(e * C // 8 for e in encoder),
+        encoder_channels=encoder,
         encoder_groups=1 if whole else C,
         class_view="whole" if whole else ("crop" if preset == "paper" else "mask"),
         code="map" if preset == "paper" else "vector",
@@ -98,9 +126,23 @@ def smis_schedule(model: str, preset: str, height: int, width: int, C: int) -> S
         mask_features=model == "mulnet",
         fusion=1 if fuses else 0,
         fusion_channels=unit if fuses else 0,
+        instance_edge=instance_edge,
         d_channels=d_channels,
         d_layers=d_layers,
     )
+
+
+def many_classes(preset: str, C: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Channels and groups of GroupDNet's blocks and the encoder's channels for many classes, as the released ADE20K network
+    has them: C groups at the start grid alone, then few, whose widths do not depend on C.
+    """
+    if preset == "paper":
+        per_class, later, groups, encoder = 16, (2048, 1024, 1024, 512, 256, 128), (16, 16, 8, 4, 2, 1), (4, 8, 16, 32, 32, 32)
+    elif preset == "demo":
+        per_class, later, groups, encoder = 8, (256, 128, 64, 32), (8, 4, 2, 1), (4, 4, 8, 8)
+    else:
+        per_class, later, groups, encoder = 4, (64, 32, 16), (4, 2, 1), (2, 4, 4)
+    return (per_class * C, *later), (C, *groups), tuple(C * n for n in encoder)
 
 
 def falling_groups(C: int, blocks: int) -> tuple[int, ...]:
@@ -146,12 +188,13 @@ def experiment(
             raise SmisError(f"{key} cannot be assigned, it is an argument: smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
+    classes = data.classes(spec)
     base = Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
-        network=smis_schedule(model, preset, spec.height, spec.width, len(data.classes(spec))),
+        network=smis_schedule(model, preset, spec.height, spec.width, len(classes), instance_edge=bool(classes.things)),
         loss=LOSS[preset],
         train=TRAIN[preset],
         evaluation=EVALUATION[preset],
@@ -165,10 +208,10 @@ def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arg
 
 
 def batch(networks: nn.Module, split: str = "test", n: int = 8, first: int = 0) -> dict:
-    """n images of the data set that loaded networks were trained on, with their one-hot `labels`, on the CPU."""
+    """n images of the data set that loaded networks were trained on, with their `labels`, on the CPU."""
     spec = networks.experiment.data
     images = data.open_split(spec, split)
     if not 0 <= first < first + n <= len(images):
         raise SmisError(f"images {first} to {first + n - 1} asked for, the {split} split of {spec.name} has {len(images)}.")
     found = data.collate([images[i] for i in range(first, first + n)])
-    return found | {"labels": data.one_hot(found["label_map"], data.classes(spec), found["name"])}
+    return found | {"labels": data.labels(found, data.classes(spec))}
