@@ -24,8 +24,9 @@
 # | memory | 1 GB |
 # | device | CPU |
 #
-# **You will see** the rendered `mannequins` with their true factors, real photographs cut into `photos`, the format of
-# a folder of your own (`custom`), and what the check says about a folder with mistakes.
+# **You will see** the rendered `mannequins` with their true factors, rendered `streets` with instances and `rooms` of many
+# classes, real photographs cut into `photos`, the format of a folder of your own (`custom`), and what the check says about
+# a folder with mistakes.
 
 # %%
 import json
@@ -41,7 +42,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from smislib import data, presets, viz
-from smislib.data import mannequins, photos
+from smislib.data import mannequins, photos, rooms, streets
 from smislib.data.check import check
 from smislib.errors import SmisError
 
@@ -170,6 +171,63 @@ viz.save(fig, "fig_01_sizes", f"Mean share of each class and its standard deviat
 print(f"largest: {sizes['mean share'].idxmax()}, smallest: {sizes['mean share'].idxmin()}")
 
 # %% [markdown]
+# ## Streets and rooms
+#
+# Two more renderers stand in for Cityscapes and ADE20K. `streets` are twice as wide as high and tell the **instances** of
+# people, cars and buses apart. `rooms` have 48 classes, of which a picture shows 5 to 12. Both keep the contract: a pure
+# function of (seed, split, index), the appearance of each class drawn by itself, of people, cars and buses for each instance.
+
+# %%
+scenes = {}
+for name in ("streets", "rooms"):
+    scene = replace(presets.data_spec(name, preset), n_test=8)
+    pictures = data.open_split(scene, "test")
+    scenes[name] = data.classes(scene), data.collate([pictures[i] for i in range(8)])
+    print(f"{name}: {scene.height}x{scene.width}, {len(scenes[name][0])} classes:", ", ".join(scenes[name][0].names))
+
+# %%
+for name, (known, shown) in scenes.items():
+    rows = {"label map": viz.colour(shown["label_map"], known), "image": shown["image"]}
+    fig = viz.image_rows(rows, size=1.2)
+    swatches = [Rectangle((0, 0), 1, 1, facecolor=np.array(rgb) / 255, edgecolor="0.6") for rgb in known.palette]
+    legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.9), "ncols": 8, "handlelength": 1, "columnspacing": 1.2}
+    fig.legend(swatches, known.names, fontsize=7, **legend)
+    viz.save(fig, f"fig_01_{name}", f"Held-out {name} and the palette of their classes, preset {preset}.", preset)
+    print(name, "classes in each picture:", [len(label_map.unique()) for label_map in shown["label_map"]])
+
+# %% [markdown]
+# One street, one room, and what each looks like when **every** class is drawn anew: the label map stays.
+
+# %%
+renderers = {"streets": streets, "rooms": rooms}
+anew = {}
+for name, (known, shown) in scenes.items():
+    size, looks = shown["image"].shape[-2], [{}] + [dict.fromkeys(range(len(known)), look) for look in range(1, 8)]
+    drawn = [renderers[name].render(scene.seed, "test", 1, size, look) for look in looks]
+    anew[name] = torch.stack([torch.from_numpy(p["image"]).movedim(-1, 0).float() / 127.5 - 1 for p in drawn])
+    print(name, "one label map for all of them, match:", all((p["label_map"] == drawn[0]["label_map"]).all() for p in drawn))
+
+# %%
+for name, images in anew.items():
+    fig = viz.image_rows({"": images}, ["original"] + ["drawn anew"] * 7, size=1.2)
+    viz.save(fig, f"fig_01_{name}_anew", f"One of the {name}; in each picture all classes have other appearances.", preset)
+print("mean over pixels of their standard deviation:", {name: f"{images.std(0).mean():.2f}" for name, images in anew.items()})
+
+# %% [markdown]
+# A label map does not say where one car ends and the next begins. So the labels of `streets` carry one more channel, the
+# **instance edge**: 1 at every pixel with a neighbour of another instance.
+
+# %%
+known, shown = scenes["streets"]
+labels = data.labels(shown, known)
+edge = labels[:, len(known) :].expand(-1, 3, -1, -1)
+fig = viz.image_rows({"image": shown["image"], "edge": 1 - 2 * edge}, size=1.2)
+viz.save(fig, "fig_01_edges", "Streets and their instance edges.", preset)
+cars = known.names.index("car")
+found = [len(instances[instances // 1000 == cars].unique()) for instances in shown["instance_map"]]
+print(tuple(labels.shape), "= classes and edge, match:", labels.shape[1] == len(known) + 1, "| cars in each picture:", found)
+
+# %% [markdown]
 # ## Photographs
 #
 # Rendered figures are clean. `photos` are not: random crops of the colour photographs that scikit-image and scikit-learn
@@ -271,7 +329,7 @@ except SmisError as error:
 # ## From label map to labels
 #
 # Networks take `labels`, the one-hot form (N,C,H,W) of the integer `label_map` (N,H,W). One function converts, and it is the
-# place where a wrong value is caught in a batch.
+# place where a wrong value is caught in a batch. (`data.labels` does it for a whole batch, and adds the instance edge.)
 
 # %%
 labels = data.one_hot(batch["label_map"], classes, batch["name"])
@@ -300,5 +358,7 @@ print(f"{n} images become {len(mirrored)}; the first mirrored one is the first f
 
 # %%
 print(f"mannequins: {n} + {len(test)} pictures, {C} classes, {len(mannequins.FACTOR_NAMES)} true factors for each class")
+for name, (known, _) in scenes.items():
+    print(f"{name}: {len(known)} classes, {len(known.things)} of them with instances")
 print(f"photos: {photo_spec.n_train} + {photo_spec.n_test} crops of {len(available)} photographs, {len(photo_classes)} classes")
 print(f"faults found in the tiny folder: {len(report.faults)}")

@@ -21,7 +21,10 @@ Model = Annotated[
     ),
 ]
 Data = Annotated[
-    str, typer.Option("--data", help="mannequins, photos; with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff")
+    str,
+    typer.Option(
+        "--data", help="mannequins, streets, rooms, photos; with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff"
+    ),
 ]
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
 Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]

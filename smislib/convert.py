@@ -35,7 +35,7 @@ class Checkpoint:
     @property
     def experiment(self) -> Experiment:
         """As published; the data set's folder is not part of it."""
-        return presets.assemble(self.model, "paper", 0, DataSpec(self.data, self.height, self.width), self.C)
+        return presets.assemble(self.model, "paper", 0, DataSpec(self.data, self.height, self.width))
 
 
 OFFICIAL: dict[str, Checkpoint] = {

@@ -109,7 +109,7 @@ class _Bench:
                     f"`smis train ... --eval --set evaluation.n_fid={len(test_set)}`."
                 )
             self._test = data.collate([test_set[i] for i in range(self.spec.n_fid)])
-            self._test["labels"] = data.one_hot(self._test["label_map"], self.classes, self._test["name"])
+            self._test["labels"] = data.labels(self._test, self.classes)
         return self._test
 
     def fakes(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -5,9 +5,7 @@ demo   the default: the whole set within the hour on two CPU cores
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -18,10 +16,9 @@ from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
 from .models import MODELS
-from .models.groupdnet import Schedule
+from .schedules import ABLATION, schedule
 
 PRESETS = ("smoke", "demo", "paper")
-ABLATION = ("mulnet", "groupnet", "groupenc", "groupdec", "vspade", "groupdnet")  # one file's schedules
 TABLE_1 = (*ABLATION[:-1], "bicyclegan", "dscgan", "groupdnet")  # the paper's row order
 
 DATA_SPECS = {
@@ -29,6 +26,16 @@ DATA_SPECS = {
         "smoke": DataSpec("mannequins", 32, 32, n_train=64, n_test=32),
         "demo": DataSpec("mannequins", 64, 64, n_train=2000, n_test=400),
         "paper": DataSpec("mannequins", 256, 256, n_train=29000, n_test=2500),
+    },
+    "streets": {
+        "smoke": DataSpec("streets", 32, 64, n_train=64, n_test=32),
+        "demo": DataSpec("streets", 64, 128, n_train=2000, n_test=400),
+        "paper": DataSpec("streets", 256, 512, n_train=2975, n_test=2500),
+    },
+    "rooms": {
+        "smoke": DataSpec("rooms", 32, 32, n_train=64, n_test=32),
+        "demo": DataSpec("rooms", 64, 64, n_train=2000, n_test=400),
+        "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
     "photos": {
         "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
@@ -105,131 +112,6 @@ PAPER = {
 }
 
 
-@dataclass(frozen=True)
-class Widths:
-    """What the schedules of all variants on one data set are made of: SMIS Table 4, with what only the released code says."""
-
-    channels: tuple[int, ...]  # of each generator block
-    falling: tuple[int, ...]  # GroupDNet's groups
-    cgnorm: Callable[[int], tuple[int, int, int]]  # a block's groups -> its CG-Norm's hidden width, shared, affine groups
-    encoder: tuple[int, ...]
-    d_channels: int = 64
-    d_layers: int = 4
-    instance_edge: bool = False
-    unused: int = 0  # channels of the block that is built and never used
-
-
-ENCODER = (1, 2, 4, 8, 8, 8)
-RELEASED = {
-    "cityscapes": Widths(
-        channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)),
-        falling=(35, 35, 20, 14, 10, 4, 1),
-        cgnorm=lambda g: (35 * g, 35, 35),
-        encoder=tuple(350 * m for m in ENCODER),
-        instance_edge=True,
-    ),
-    "ade20k": Widths(
-        channels=(16 * 151, *(64 * m for m in (32, 16, 16, 8, 4, 2))),
-        falling=(151, 16, 16, 8, 4, 2, 1),
-        cgnorm=lambda g: (2 * 151 if 151 % g == 0 else 151 * g, 151, g),
-        encoder=tuple(604 * m for m in ENCODER),
-        unused=64,
-    ),
-}
-
-
-def schedule(model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False) -> Any:
-    """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
-    if model not in baselines.SCHEDULES:
-        return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
-    edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
-    size = {"C": C, "height": height, "width": width, "instance_edge": edge}
-    return baselines.SCHEDULES[model](preset, data_name, size)
-
-
-def smis_schedule(
-    model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
-) -> Schedule:
-    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
-
-    GroupDNet at `paper` is the released network for `cityscapes` and `ade20k`, and for C = 8 that of DeepFashion.
-    The ablations, which the paper has on DeepFashion alone, take the same widths, made multiples of C where they
-    keep C groups to the end.
-    """
-    w = RELEASED[data_name] if preset == "paper" and data_name in RELEASED else _widths(model, preset, C)
-    blocks = len(w.channels)
-    groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
-    channels = (
-        w.channels if model == "groupdnet" else tuple(g * math.ceil(n / g) for n, g in zip(w.channels, groups, strict=True))
-    )
-    hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
-    if preset == "demo" and groups[-1] == 1:
-        hidden = (*hidden[:-1], hidden[-1] // 2)  # gamma and beta cost most at full resolution
-    whole, fuses = model in ("vspade", "groupdec"), groups[-1] != 1
-    unit = w.channels[-1] if preset == "paper" else _unit(preset, C)
-    return Schedule(
-        C=C,
-        height=height,
-        width=width,
-        channels=channels,
-        groups=groups,
-        hidden=hidden,
-        shared_groups=shared_groups,
-        affine_groups=affine_groups,
-        encoder_channels=w.encoder,
-        encoder_groups=1 if whole else C,
-        class_view="whole" if whole else "crop",
-        code="map" if preset == "paper" else "vector",
-        encoder_norm="instance" if preset == "paper" else "none",
-        init_gain=0.02 if preset == "paper" else 1.0,
-        mask_features=model == "mulnet",
-        fusion=1 if fuses else 0,
-        fusion_channels=unit if fuses else 0,
-        instance_edge=instance_edge or w.instance_edge,
-        unused_channels=w.unused if model == "groupdnet" else 0,
-        d_channels=w.d_channels,
-        d_layers=w.d_layers,
-    )
-
-
-def _unit(preset: str, C: int) -> int:
-    """nf, which is given for eight classes."""
-    return {"paper": 160, "demo": 16, "smoke": 8}[preset] * C // 8
-
-
-def _widths(model: str, preset: str, C: int) -> Widths:
-    """Widths for any number of classes, in proportion to it: those of the released DeepFashion network at `paper`."""
-    if preset == "paper":
-        multipliers, hidden, encoder, d_channels, d_layers = (16, 16, 16, 8, 4, 2, 1), 128, (256 * m for m in ENCODER), 64, 4
-    elif preset == "demo":
-        multipliers, hidden, encoder, d_channels, d_layers = (8, 8, 4, 2, 1), 16, (32, 64, 64, 128), 24, 3
-    else:
-        multipliers, hidden, encoder, d_channels, d_layers = (4, 4, 2, 1), 8, (16, 32, 32), 8, 3
-    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
-        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
-    return Widths(
-        channels=tuple(_unit(preset, C) * m for m in multipliers),
-        falling=falling_groups(C, len(multipliers)),
-        cgnorm=lambda g: (hidden * C // 8, g, g),
-        encoder=tuple(e * C // 8 for e in encoder),
-        d_channels=d_channels,
-        d_layers=d_layers,
-    )
-
-
-def falling_groups(C: int, blocks: int) -> tuple[int, ...]:
-    """GroupDNet's rule (SMIS 3.4): C for the first two blocks, then divisors of C that fall to 1 at the last.
-
-    For C = 8 and seven blocks: 8, 8, 4, 4, 2, 2, 1, the DeepFashion schedule.
-    """
-    if blocks < 3:
-        raise SmisError(f"decreasing groups need at least 3 blocks, found {blocks}: C, C, and 1 at the last.")
-    divisors = [d for d in range(C, 0, -1) if C % d == 0]
-    last, later = len(divisors) - 1, blocks - 2
-    between = (divisors[min(last, 1 + i * (last - 1) // (later - 1))] for i in range(later - 1))
-    return (C, C, *between, 1)
-
-
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     """The data set of a preset; `root` is the folder of a real one."""
     if name not in DATA_SPECS:
@@ -258,22 +140,23 @@ def experiment(
             raise SmisError(f"{key} cannot be assigned: give the arguments, smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
-    e = config.replace(assemble(model, preset, seed, spec, len(data.classes(spec))), overrides)
+    e = config.replace(assemble(model, preset, seed, spec), overrides)
     made_with = data.made_with(e.data)
     if e.loss.backbone == "embedded":
         made_with += (f"perceptual {backbones.file_hash(backbones.shipped('perceptual'))}",)
     return replace(e, made_with=made_with)
 
 
-def assemble(model: str, preset: str, seed: int, spec: DataSpec, C: int) -> Experiment:
-    """The experiment that `model` is at `preset` on a data set of C classes, which need not be here."""
+def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
+    """The experiment that `model` is at `preset` on a data set, whose files need not be here."""
+    classes = data.classes(spec)
     published = PAPER.get(spec.name, {}) if preset == "paper" else {}
     return Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
-        network=schedule(model, preset, spec.height, spec.width, C, spec.name),
+        network=schedule(model, preset, spec.height, spec.width, len(classes), spec.name, bool(classes.things)),
         loss=baselines.LOSS[model][preset] if model in baselines.LOSS else published.get("loss", LOSS[preset]),
         train=replace(published.get("train", TRAIN[preset]), **baselines.TRAIN.get((model, preset), {})),
         evaluation=published.get("evaluation", EVALUATION[preset]),
@@ -286,10 +169,10 @@ def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arg
 
 
 def batch(networks: nn.Module, split: str = "test", n: int = 8, first: int = 0) -> dict:
-    """n images of the data set that loaded networks were trained on, with their one-hot `labels`, on the CPU."""
+    """n images of the data set that loaded networks were trained on, with their `labels`, on the CPU."""
     spec = networks.experiment.data
     images = data.open_split(spec, split)
     if not 0 <= first < first + n <= len(images):
         raise SmisError(f"images {first} to {first + n - 1} asked for, the {split} split of {spec.name} has {len(images)}.")
     found = data.collate([images[i] for i in range(first, first + n)])
-    return found | {"labels": data.one_hot(found["label_map"], data.classes(spec), found["name"])}
+    return found | {"labels": data.labels(found, data.classes(spec))}

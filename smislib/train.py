@@ -170,9 +170,9 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
 
 
 def _on_device(fabric: Fabric, batches: Iterator[dict], classes: data.Classes) -> Iterator[dict]:
-    """Each batch with its one-hot `labels`, on the device."""
+    """Each batch's image and `labels`, on the device."""
     for batch in batches:
-        labels = data.one_hot(batch["label_map"], classes, batch["name"], fabric.device)
+        labels = data.labels(batch, classes, fabric.device)
         batch = {"image": fabric.to_device(batch["image"]), "labels": labels}
         yield {key: value.contiguous(memory_format=torch.channels_last) for key, value in batch.items()}
 
@@ -257,7 +257,7 @@ def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes
     """Six held-out images: labels, real, reconstruction where there is an encoder, two drawn codes where there is a code."""
     networks.eval()
     batch = data.collate([test_set[i] for i in range(min(6, len(test_set)))])
-    labels = data.one_hot(batch["label_map"], classes, batch["name"])
+    labels = data.labels(batch, classes)
     n, rng = len(labels), generator(run.experiment.seed, "samples")
     rows = [viz.colour(batch["label_map"], classes), batch["image"]]
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smislib import baselines, presets, runs, sample
+from smislib import baselines, presets, runs, sample, schedules
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate
 from smislib.losses import PairedGan, PairedGanObjective, lsgan_d, lsgan_g
@@ -35,7 +35,7 @@ def a_batch(n: int = 4, seed: int = 0) -> dict[str, Tensor]:
 
 def networks(model: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return MODELS[model].networks(presets.schedule(model, "smoke", SIZE, SIZE, C))
+    return MODELS[model].networks(schedules.schedule(model, "smoke", SIZE, SIZE, C))
 
 
 def gradients(module: nn.Module, loss: Tensor) -> list[bool]:
@@ -77,7 +77,7 @@ def test_a_code_given_to_a_model_without_one_is_refused():
 @pytest.mark.parametrize("model", baselines.SCHEDULES)
 @pytest.mark.parametrize(("height", "width", "edge"), [(32, 32, False), (32, 64, True)])
 def test_every_baseline_takes_wide_frames_and_instance_edges(model, height, width, edge):
-    s = presets.schedule(model, "smoke", height, width, C, instance_edge=edge)
+    s = schedules.schedule(model, "smoke", height, width, C, instance_edge=edge)
     nets, labels, image = MODELS[model].networks(s), torch.rand(2, C + edge, height, width), torch.rand(2, 3, height, width)
     z = None if s.z_shape is None else torch.randn(2, *s.z_shape)
     assert nets.G(labels, z).shape == (2, 3, height, width)
@@ -91,13 +91,13 @@ def test_every_baseline_takes_wide_frames_and_instance_edges(model, height, widt
 def test_a_size_that_does_not_fit_is_refused(model):
     message = {"bicyclegan": "U-Net of 1 levels", "dscgan": "U-Net of 1 levels"}.get(model, "must be multiples of")
     with pytest.raises(SmisError, match=message):
-        presets.schedule(model, "smoke", 33, 32, C)
+        schedules.schedule(model, "smoke", 33, 32, C)
 
 
 def test_the_unet_has_a_level_for_each_halving():
-    assert len(presets.schedule("dscgan", "paper", 256, 256, 8).channels) == 8
-    assert len(presets.schedule("dscgan", "paper", 96, 192, 8).channels) == 5
-    assert presets.schedule("bicyclegan", "paper", 256, 512, 35, "cityscapes").label_channels == 36
+    assert len(schedules.schedule("dscgan", "paper", 256, 256, 8).channels) == 8
+    assert len(schedules.schedule("dscgan", "paper", 96, 192, 8).channels) == 5
+    assert schedules.schedule("bicyclegan", "paper", 256, 512, 35, "cityscapes").label_channels == 36
 
 
 def test_the_unet_code_enters_at_every_level():

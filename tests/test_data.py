@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,24 +173,23 @@ def test_flip_appends_the_mirror_images_to_training_only():
         flipped[8]
 
 
-def test_the_cache_is_read_and_a_truncated_file_is_rendered_again(home, monkeypatch):
-    first = synthetic.rendered(0, "train", 3, 32)
+def test_the_cache_is_read_and_a_truncated_file_is_rendered_again(home):
+    first = synthetic.rendered(mannequins.RENDERER, 0, "train", 3, 32)
     (path,) = home.rglob("*.npz")
     whole = path.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(mannequins, "render", None)  # a call would fail: the second time comes from the file
-        again = synthetic.rendered(0, "train", 3, 32)
+    unable = replace(mannequins.RENDERER, paint=None)  # painting would fail: the second time comes from the file
+    again = synthetic.rendered(unable, 0, "train", 3, 32)
     for damaged in (whole[: len(whole) // 2], whole[:-40], b"", whole[:2000] + b"\0" * 500 + whole[2500:]):
         path.write_bytes(damaged)
-        repaired = synthetic.rendered(0, "train", 3, 32)
+        repaired = synthetic.rendered(mannequins.RENDERER, 0, "train", 3, 32)
         assert all(np.array_equal(first[k], again[k]) and np.array_equal(first[k], repaired[k]) for k in first)
     assert path.read_bytes() == whole and [*path.parent.iterdir()] == [path]
 
 
 def test_several_may_render_at_once(home):
     with ThreadPoolExecutor(3) as pool:
-        found = [*pool.map(lambda _: synthetic.rendered(0, "test", 4, 32)["images"], range(3))]
-    assert all(np.array_equal(images, synthetic.rendered(0, "test", 4, 32)["images"]) for images in found)
+        found = [*pool.map(lambda _: synthetic.rendered(mannequins.RENDERER, 0, "test", 4, 32)["image"], range(3))]
+    assert all(np.array_equal(images, found[0]) for images in found)
     (path,) = home.rglob("*.npz")
     assert [*path.parent.iterdir()] == [path]
 

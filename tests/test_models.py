@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import nn
 
-from smislib import presets, runs
+from smislib import presets, runs, schedules
 from smislib.data import mannequins
 from smislib.errors import SmisError
 from smislib.layers import ParamFreeBatchNorm
@@ -31,7 +31,7 @@ OFFICIAL = json.loads((Path(__file__).parent / "data" / "smis_shapes.json").read
 
 
 def schedule(model: str, **changes) -> Schedule:
-    return dataclasses.replace(presets.smis_schedule(model, "smoke", SIZE, SIZE, C), **changes)
+    return dataclasses.replace(schedules.smis_schedule(model, "smoke", SIZE, SIZE, C), **changes)
 
 
 def built(network: type[nn.Module], s: Schedule, seed: int = 0) -> nn.Module:
@@ -239,7 +239,7 @@ def test_a_cropped_class_has_the_same_code_wherever_it_stands(code_):
 @configured(max_examples=30)
 @given(classes=st.integers(1, 200), blocks=st.integers(3, 9))
 def test_groups_fall_from_the_number_of_classes_to_one(classes, blocks):
-    groups = presets.falling_groups(classes, blocks)
+    groups = schedules.falling_groups(classes, blocks)
     assert len(groups) == blocks
     assert groups[0] == groups[1] == classes
     assert groups[-1] == 1
@@ -248,9 +248,9 @@ def test_groups_fall_from_the_number_of_classes_to_one(classes, blocks):
 
 
 def test_groups_of_the_released_network():
-    assert presets.falling_groups(8, 7) == (8, 8, 4, 4, 2, 2, 1)
+    assert schedules.falling_groups(8, 7) == (8, 8, 4, 4, 2, 2, 1)
     with pytest.raises(SmisError, match="at least 3 blocks"):
-        presets.falling_groups(8, 2)
+        schedules.falling_groups(8, 2)
 
 
 @configured(max_examples=8)
@@ -262,7 +262,7 @@ def test_groups_of_the_released_network():
     n=st.integers(1, 2),
 )
 def test_every_variant_takes_any_number_of_classes_and_any_multiple_of_the_stride(model, classes, height, width, n):
-    s = presets.smis_schedule(model, "smoke", height, width, classes)
+    s = schedules.smis_schedule(model, "smoke", height, width, classes)
     networks = Networks(s)
     label_map = torch.randint(classes, (n, height, width))
     labels = nn.functional.one_hot(label_map, classes).movedim(-1, 1).float()
@@ -281,7 +281,7 @@ def test_every_variant_takes_any_number_of_classes_and_any_multiple_of_the_strid
 def test_a_size_the_network_cannot_take_names_the_multiple(size):
     for height, width in ((size, 32), (32, size)):
         with pytest.raises(SmisError, match=f"{height}x{width}.*multiples of 8"):
-            presets.smis_schedule("groupdnet", "smoke", height, width, C)
+            schedules.smis_schedule("groupdnet", "smoke", height, width, C)
 
 
 @pytest.mark.parametrize(
@@ -334,11 +334,11 @@ def test_what_names_an_experiment_cannot_be_assigned():
 
 
 def cityscapes() -> Schedule:
-    return presets.smis_schedule("groupdnet", "paper", 256, 512, 35, "cityscapes")
+    return schedules.smis_schedule("groupdnet", "paper", 256, 512, 35, "cityscapes")
 
 
 def ade20k() -> Schedule:
-    return presets.smis_schedule("groupdnet", "paper", 256, 256, 151, "ade20k")
+    return schedules.smis_schedule("groupdnet", "paper", 256, 256, 151, "ade20k")
 
 
 def deepfashion() -> Schedule:
@@ -373,7 +373,7 @@ def test_the_networks_at_paper_width_are_the_released_ones(name, make, counts):
 def test_every_ablation_has_a_schedule_on_every_data_set_of_the_paper(make, model):
     released = make()
     name = "" if make is deepfashion else make.__name__
-    s = presets.smis_schedule(model, "paper", released.height, released.width, released.C, name)  # it checks itself
+    s = schedules.smis_schedule(model, "paper", released.height, released.width, released.C, name)  # it checks itself
     assert s.label_channels == released.label_channels
     assert s.encoder_channels == released.encoder_channels
     assert all(released_ <= own < released_ + s.C for released_, own in zip(released.channels, s.channels, strict=True))

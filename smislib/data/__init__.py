@@ -9,10 +9,23 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import augment, check, formats, mannequins, photos, synthetic
-from .spec import Classes, one_hot
+from . import augment, check, formats, photos, synthetic
+from .spec import Classes, instance_edge, labels, one_hot
 
-__all__ = ["DATA", "Classes", "DataSource", "Mirrored", "classes", "collate", "one_hot", "open_split", "presize"]
+__all__ = [
+    "DATA",
+    "Classes",
+    "DataSource",
+    "Mirrored",
+    "classes",
+    "collate",
+    "instance_edge",
+    "labels",
+    "made_with",
+    "one_hot",
+    "open_split",
+    "presize",
+]
 
 
 @dataclass(frozen=True)
@@ -25,11 +38,14 @@ class DataSource:
 
 
 DATA: dict[str, DataSource] = {
-    "mannequins": DataSource(
-        classes=lambda spec: mannequins.CLASSES,
-        open=synthetic.Mannequins,
-        version=mannequins.VERSION,
-    ),
+    **{
+        name: DataSource(
+            classes=lambda spec: synthetic.RENDERERS[spec.name].classes,
+            open=synthetic.Pictures,
+            version=renderer.version,
+        )
+        for name, renderer in synthetic.RENDERERS.items()
+    },
     "photos": DataSource(
         classes=lambda spec: formats.format_of(photos.as_folder(spec)).classes,
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),

@@ -1,9 +1,9 @@
 """A small renderer for embedded data: shapes with signed distances, painted back to front on a supersampled canvas.
 
-Lengths are shares of the frame (x to the right, y down, 0..1; x a little less, see STRETCH), so a picture does not
-depend on its resolution.
+Lengths are shares of the frame's height (x to the right, y down), so a picture does not depend on its resolution.
 Three shapes are enough for a figure: limbs (two bones with a radius along them), columns (a left and a right edge as
-functions of y) and eggs. Each knows its signed distance, its surface normal and coordinates for a pattern.
+functions of y) and eggs. Scenes also need polygons, blocks (rectangles with round, soft edges) and rods. Each knows its
+signed distance, its surface normal and coordinates for a pattern.
 """
 
 import math
@@ -54,7 +54,7 @@ def curve(at: np.ndarray, keys: Sequence[float], values: Sequence[float]) -> np.
 
 def smooth(edge0: float, edge1: float, at: np.ndarray) -> np.ndarray:
     """Smoothstep: 0 below edge0, 1 above edge1 (or the reverse)."""
-    t = np.clip((at - edge0) / (edge1 - edge0), 0, 1)
+    t = np.minimum(np.maximum((at - edge0) / (edge1 - edge0), 0), 1)  # quicker than np.clip
     return t * t * (3 - 2 * t)
 
 
@@ -126,27 +126,36 @@ class Bones:
         return shape
 
 
-STRETCH = 1.25  # of the picture, sideways: sturdy figures, whose limbs are more than a pixel wide at 64x64
-
-
 class Canvas:
-    """Colours and labels at `samples` x `samples` points per pixel, painted back to front."""
+    """Colours and ids at `samples` x `samples` points per pixel, painted back to front.
 
-    def __init__(self, size: int):
-        self.size = size
-        self.samples = max(2, -(-192 // size))
-        self.n = size * self.samples
-        grid = (np.arange(self.n, dtype=np.float32) + 0.5) / self.n
-        self.x, self.y = 0.5 + (grid[None, :] - 0.5) / STRETCH, grid[:, None]
-        self.rgb = np.ones((self.n, self.n, 3), np.float32)
-        self.label = np.zeros((self.n, self.n), np.uint8)
+    An id below `n_classes` is a class; further ones are instances, see `instance`. `stretch` widens what is drawn about
+    the middle of the frame. There are at least two samples per pixel and `fineness` along the height.
+    """
+
+    def __init__(self, height: int, width: int, n_classes: int, *, fineness: int = 192, stretch: float = 1.0):
+        self.samples = max(2, -(-fineness // height))
+        self.n = height * self.samples  # samples along the height: the unit of length
+        self.aspect, self.stretch = width / height, stretch
+        x, y = ((np.arange(size * self.samples, dtype=np.float32) + 0.5) / self.n for size in (width, height))
+        self.x, self.y = self.aspect / 2 + (x[None, :] - self.aspect / 2) / stretch, y[:, None]
+        self.rgb = np.ones((y.size, x.size, 3), np.float32)
+        self.ids = np.zeros((y.size, x.size), np.uint8)
+        self.n_classes, self.owners = n_classes, list(range(n_classes))  # and the class of each id
+
+    def instance(self, label: int) -> int:
+        """A new id, of one more instance of class `label`."""
+        self.owners.append(label)
+        return len(self.owners) - 1
 
     def _box(self, left: float, top: float, right: float, bottom: float, margin: float = 0.03):
-        def span(a, b):
+        def span(a, b, size):
             lo, hi = int((a - margin) * self.n), int((b + margin) * self.n) + 2
-            return slice(max(lo, 0), min(max(hi, 1), self.n))
+            return slice(min(max(lo, 0), size), min(max(hi, 1), size))
 
-        box = span(top, bottom), span(*(0.5 + (side - 0.5) * STRETCH for side in (left, right)))
+        middle, (rows, columns) = self.aspect / 2, self.ids.shape
+        across = (middle + (side - middle) * self.stretch for side in (left, right))
+        box = span(top, bottom, rows), span(*across, columns)
         return box, self.x[:, box[1]], self.y[box[0]]
 
     def bones(self, joints: np.ndarray, reach: float) -> Bones:
@@ -181,40 +190,86 @@ class Canvas:
         nx = np.clip(u, -1, 1) * 0.95
         return Shape(box, x, y, distance, nx, -0.35 * slope * np.abs(nx), x - middle, y - 0.5 * hang)
 
-    def egg(self, centre, radii, tilt: float = 0.0, taper: float = 0.0) -> Shape:
+    def egg(self, centre, radii, tilt: float = 0.0, taper: float = 0.0, margin: float = 0.03) -> Shape:
         """An ellipse, rotated by `tilt` radians, whose width shrinks by the share `taper` towards its lower end."""
         (cx, cy), (rx, ry) = (map(float, pair) for pair in (centre, radii))
         reach = max(rx, ry)
-        box, x, y = self._box(cx - reach, cy - reach, cx + reach, cy + reach)
+        box, x, y = self._box(cx - reach, cy - reach, cx + reach, cy + reach, margin)
         c, s = math.cos(tilt), math.sin(tilt)
         across, along = (x - cx) * c + (y - cy) * s, (y - cy) * c - (x - cx) * s
         v = along / ry
-        width = rx * (1 - taper * smooth(-0.2, 1.1, v))
+        width = rx * (1 - taper * smooth(-0.2, 1.1, v)) if taper else rx
         u = across / width
         r = np.sqrt(u * u + v * v) + 1e-6
         distance = (r - 1) * r / np.sqrt((u / width) ** 2 + (v / ry) ** 2 + 1e-9)
         return Shape(box, x, y, distance.astype(np.float32), u * c - v * s, u * s + v * c, across, along)
 
-    def paint(self, shape: Shape, colour: np.ndarray, label: int, light: float = 1.0, fade=None) -> None:
-        """Paint `colour` ((3,) or (h,w,3), 0..1) over what is there, as a soft cylinder lit from LIGHT.
+    def polygon(self, points: Sequence[tuple[float, float]], margin: float = 0.006) -> Shape:
+        """A flat convex polygon with corners (x,y) in either order; its pattern coordinates are those of the frame."""
+        xs, ys = zip(*points, strict=True)
+        box, x, y = self._box(min(xs), min(ys), max(xs), max(ys), margin)
+        edges = [(*a, b[0] - a[0], b[1] - a[1]) for a, b in zip(points, [*points[1:], points[0]], strict=True)]
+        turn = math.copysign(1, sum(ax * dy - ay * dx for ax, ay, dx, dy in edges))
+        distance = np.full((y.size, x.size), -np.inf, np.float32)
+        for ax, ay, dx, dy in edges:
+            k = turn / max(math.hypot(dx, dy), 1e-9)
+            np.maximum(distance, (x - ax) * (k * dy) - (y - ay) * (k * dx), out=distance)
+        flat = np.zeros((1, 1), np.float32)
+        return Shape(box, x, y, distance, flat, flat, x, y)
 
-        `fade` (y0, y1) lets the paint run out between two heights where it lies on paint of its own label.
+    def block(self, left: float, top: float, right: float, bottom: float, radius: float, bulge: float = 0.5) -> Shape:
+        """A rectangle with round corners that turns away from the eye over the share `bulge` of its half-widths."""
+        box, x, y = self._box(left, top, right, bottom, 0.006)
+        cx, cy, rx, ry = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
+        radius = min(radius, rx, ry)
+        dx, dy = np.abs(x - cx) - (rx - radius), np.abs(y - cy) - (ry - radius)
+        distance = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - np.float32(radius)
+        u, v = (x - cx) / rx, (y - cy) / ry
+        nx, ny = (0.68 * np.sign(w) * smooth(1 - bulge, 1.05, np.abs(w)) for w in (u, v))
+        return Shape(box, x, y, distance, nx, ny, x - cx + 0 * y, y - cy + 0 * x)
+
+    def rod(self, start, end, radius: float, end_radius: float | None = None) -> Shape:
+        """A straight rod with round ends between two points (x,y); its radius may change along it."""
+        a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
+        end_radius = radius if end_radius is None else end_radius
+        reach = max(radius, end_radius)
+        box, x, y = self._box(*(np.minimum(a, b) - reach), *(np.maximum(a, b) + reach), 0.006)
+        (ex, ey), px, py = b - a, x - a[0], y - a[1]
+        t = np.clip((px * ex + py * ey) / max(float(ex * ex + ey * ey), 1e-12), 0, 1)
+        dx, dy = px - t * ex, py - t * ey
+        r = np.float32(radius) + t * np.float32(end_radius - radius)
+        length = max(float(np.hypot(ex, ey)), 1e-6)
+        distance = np.sqrt(dx * dx + dy * dy) - r
+        return Shape(box, x, y, distance, dx / r, dy / r, (px * ey - py * ex) / length, t * length)
+
+    def paint(self, shape: Shape, colour: np.ndarray, label: int, light: float = 1.0, fade=None) -> None:
+        """Paint `colour` ((3,) or (h,w,3), 0..1) over what is there, as a soft cylinder lit from LIGHT; light 0: as it is.
+
+        `label` is a class or an instance's id. `fade` (y0, y1) lets the paint run out between two heights where it lies on
+        paint of its own label.
         """
-        nz = np.sqrt(np.maximum(1 - shape.nx * shape.nx - shape.ny * shape.ny, 0))
-        facing = 0.25 + 0.88 * (shape.nx * LIGHT[0] + shape.ny * LIGHT[1] + nz * LIGHT[2])
-        lit = 1 + light * (SHADE + (GLOW - SHADE) * smooth(0, 1, facing)[..., None] - 1)
-        alpha = np.clip(0.5 - shape.distance * self.n, 0, 1)
+        lit = np.float32(1)
+        if light:
+            nz = np.sqrt(np.maximum(1 - shape.nx * shape.nx - shape.ny * shape.ny, 0))
+            facing = 0.25 + 0.88 * (shape.nx * LIGHT[0] + shape.ny * LIGHT[1] + nz * LIGHT[2])
+            lit = 1 + light * (SHADE + (GLOW - SHADE) * smooth(0, 1, facing)[..., None] - 1)
+        alpha = np.minimum(np.maximum(0.5 - shape.distance * self.n, 0), 1)
         if fade:
-            alpha = np.where(self.label[shape.box] == label, alpha * smooth(fade[1], fade[0], shape.y), alpha)
+            alpha = np.where(self.ids[shape.box] == label, alpha * smooth(fade[1], fade[0], shape.y), alpha)
         region = self.rgb[shape.box]
         region += alpha[..., None] * (np.asarray(colour, np.float32) * lit - region)
-        self.label[shape.box][shape.distance < 0] = label
+        self.ids[shape.box][shape.distance < 0] = label
 
     def contact(self, shape: Shape, strength: float | np.ndarray, reach: float = 0.012) -> None:
-        """The soft shadow that `shape`, about to be painted, throws down and right on the figure (not on label 0)."""
+        """The soft shadow that `shape`, about to be painted, throws down and right on what is there (not on class 0)."""
         shift = round(0.008 * self.n), round(0.006 * self.n)
         away = np.maximum(np.roll(shape.distance, shift, (0, 1)), 0) / np.float32(reach)
-        fall = strength * np.exp(-away * away) * (self.label[shape.box] > 0)
+        fall = strength * np.exp(-away * away) * (self.ids[shape.box] > 0)
+        self.rgb[shape.box] *= 1 - fall[..., None] * (1.6 - SHADE)
+
+    def shadow(self, shape: Shape, strength: float, blur: float) -> None:
+        """Darken what lies under `shape` (not class 0), with edges `blur` wide."""
+        fall = strength * smooth(blur / 2, -blur / 2, shape.distance) * (self.ids[shape.box] > 0)
         self.rgb[shape.box] *= 1 - fall[..., None] * (1.6 - SHADE)
 
     def _samples(self, values: np.ndarray) -> list[np.ndarray]:
@@ -223,12 +278,17 @@ class Canvas:
         return [values[i::s, j::s] for i in range(s) for j in range(s)]
 
     def image(self) -> np.ndarray:
-        """uint8 (size,size,3): the mean of each pixel's samples."""
+        """uint8 (H,W,3): the mean of each pixel's samples."""
         mean = sum(self._samples(self.rgb)) / self.samples**2
         return (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
-    def label_map(self, n_classes: int) -> np.ndarray:
-        """uint8 (size,size): the class of most of each pixel's samples (of equals, the one with the lower number)."""
-        samples = self._samples(self.label)
-        votes = [sum((sample == c).view(np.uint8) for sample in samples) for c in range(n_classes)]
-        return np.argmax(votes, 0).astype(np.uint8)
+    def maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 (H,W) `label_map` and uint16 (H,W) `instance_map` of the id that most of each pixel's samples have (of
+        equals, the lowest).
+
+        An instance is numbered as Cityscapes does: 1000 * class + its place among those of its class; the rest is its class.
+        """
+        present, samples, C = np.unique(self.ids), self._samples(self.ids), self.n_classes
+        ids = present[np.argmax([sum((sample == i).view(np.uint8) for sample in samples) for i in present], 0)]
+        numbers = [c if i < C else 1000 * c + self.owners[C:i].count(c) for i, c in enumerate(self.owners)]
+        return np.array(self.owners, np.uint8)[ids], np.array(numbers, np.uint16)[ids]

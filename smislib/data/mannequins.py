@@ -1,15 +1,12 @@
 """The renderer of `mannequins`: a stand-in for DeepFashion in which the true appearance of every part is known.
 
-Every picture is a pure function of (seed, split, index). Its geometry (pose, build, cut of the garments) and the
-appearance of each class come from separate random streams, so one class can be repainted while nothing else changes.
-Only the skin is shared, by face, arms and legs: the class correlation of which SMIS speaks.
+Geometry is the pose, the build and the cut of the garments. Only the skin is shared, by face, arms and legs: the class
+correlation of which SMIS speaks. Repainting one of them alone gives it a skin of its own; all three with one seed still
+share one.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import SmisError
 from .appearance import (
     ARMS,
     BACKGROUND,
@@ -26,40 +23,16 @@ from .appearance import (
     pick,
 )
 from .canvas import PATTERNS, Canvas, Shape, pattern, smooth
+from .renderer import Looks, Renderer
 
-__all__ = ["CLASSES", "FACTOR_NAMES", "SPLITS", "VERSION", "factors", "render"]
+__all__ = ["CLASSES", "FACTOR_NAMES", "RENDERER", "factors", "render"]
 
-VERSION = 4  # of the pictures: raise it when a pixel changes, so that caches are rendered anew
-SPLITS = ("train", "test")
-OWN, OTHER, GEOMETRY = range(3)  # the random streams of a picture
+STRETCH = 1.25  # of the picture, sideways: sturdy figures, whose limbs are more than a pixel wide at 64x64
 COVERED = 0.12  # how far (share of a bone) a limb goes on under its garment; more would shine through the seam's edges
 
 
-def render(seed: int, split: str, index: int, size: int, appearance_seed: Mapping[int, int] | None = None) -> dict:
-    """One picture: {"image": uint8 (size,size,3), "label_map": uint8 (size,size), "factors": float32 (8,K)}.
-
-    `appearance_seed` {class: seed} repaints those classes; the geometry, and with it the label map and all shadows,
-    stays. Naming only one of face, arms and legs gives it a skin of its own; all three with one seed still share one.
-
-    Raises SmisError for an unknown split, a size outside 32..256 or a class outside 0..7.
-    """
-    if split not in SPLITS:
-        raise SmisError(f"split must be one of {', '.join(SPLITS)}, found {split!r}.")
-    if not 32 <= size <= 256:
-        raise SmisError(f"mannequins are drawn at 32 to 256 pixels, found {size}.")
-    looks = factors(seed, split, index, appearance_seed)
-    canvas = Canvas(size)
-    _Figure(np.random.default_rng([GEOMETRY, seed, SPLITS.index(split), index]), looks, canvas).draw()
-    return {"image": canvas.image(), "label_map": canvas.label_map(len(CLASSES)), "factors": looks}
-
-
-def factors(seed: int, split: str, index: int, appearance_seed: Mapping[int, int] | None = None) -> np.ndarray:
-    """The factors float32 (8,K) of a picture without painting it; columns FACTOR_NAMES. Arguments as of `render`."""
-    other = appearance_seed or {}
-    if not set(other) <= set(range(len(CLASSES))):
-        raise SmisError(f"appearance_seed takes classes 0..{len(CLASSES) - 1}, found {sorted(other)}.")
-    own = [OWN, seed, SPLITS.index(split), index]
-    return np.stack([draw([OTHER, other[c]] if c in other else own, c) for c in range(len(CLASSES))])
+def _paint(rng: np.random.Generator, looks: Looks, canvas: Canvas) -> None:
+    _Figure(rng, looks.factors, canvas).draw()
 
 
 def _towards(length: float, angle: float, side: int) -> np.ndarray:
@@ -290,7 +263,7 @@ class _Figure:
         skin, hair = self.main(FACE), self.main(HAIR)
         framed = self.style in ("bob", "long")
         cap = canvas.egg((x, y - 0.008 * F), (rx * 1.13, ry * 1.07), self.tilt, 0.25)
-        canvas.contact(cap, 0.4 * (canvas.label[cap.box] != HAIR), 0.016)
+        canvas.contact(cap, 0.4 * (canvas.ids[cap.box] != HAIR), 0.016)
         if not framed:
             cap.cut(cap.along - 0.4 * ry)  # hair ends at the ears
         if self.style == "long":
@@ -352,3 +325,15 @@ class _Figure:
         blend(0.6 * smooth(1.2, 0.6, np.hypot((u - 0.04) / 0.06, (v - 0.31) / 0.05)), skin * 0.72)
         blend(smooth(1.15, 0.8, np.hypot(u / 0.23, (v - 0.58 + 0.6 * u**2) / 0.055)), lips)
         return colour
+
+
+RENDERER = Renderer(
+    name="mannequins",
+    version=4,
+    classes=CLASSES,
+    factor_names=FACTOR_NAMES,
+    draw=draw,
+    paint=_paint,
+    stretch=STRETCH,
+)
+render, factors = RENDERER.render, RENDERER.factors

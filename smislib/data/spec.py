@@ -1,4 +1,4 @@
-"""What every data set shares: its classes, and the one function from label maps to one-hot labels."""
+"""What every data set shares: its classes, and the one function from a batch to the `labels` that networks take."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +27,35 @@ class Classes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def labels(batch: dict, classes: Classes, device: torch.device | str | None = None) -> Tensor:
+    """The `labels` of a batch, float (N,C,H,W) on `device`, from its `label_map`: one-hot. Where the classes have instances
+    they are (N,C+1,H,W): the instance edge of its `instance_map` comes last.
+
+    Raises SmisError as `one_hot` does, and for an instance map that is missing.
+    """
+    classified = one_hot(batch["label_map"], classes, batch.get("name"), device)
+    if not classes.things:
+        return classified
+    if "instance_map" not in batch:
+        things = ", ".join(classes.names[c] for c in classes.things)
+        raise SmisError(f"the batch has no instance_map, which tells the instances of {things} apart; expected (N,H,W).")
+    return torch.cat([classified, instance_edge(batch["instance_map"].to(classified.device, non_blocking=True))], 1)
+
+
+def instance_edge(instance_map: Tensor) -> Tensor:
+    """1 at every pixel with a neighbour (above, below, left, right) of another instance, float (N,1,H,W); else 0.
+
+    Behaviour of pix2pixHD (section 3.3), which SPADE and SMIS took over for Cityscapes.
+    """
+    edge = torch.zeros_like(instance_map, dtype=torch.bool)
+    for axis in (1, 2):
+        n = instance_map.shape[axis] - 1
+        differ = instance_map.narrow(axis, 1, n) != instance_map.narrow(axis, 0, n)
+        edge.narrow(axis, 1, n).logical_or_(differ)
+        edge.narrow(axis, 0, n).logical_or_(differ)
+    return edge[:, None].float()
 
 
 def one_hot(

@@ -13,59 +13,57 @@ from tqdm import tqdm
 from .. import paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
-from . import mannequins
+from . import mannequins, rooms, streets
+from .renderer import Renderer
 
+RENDERERS: dict[str, Renderer] = {r.name: r for r in (mannequins.RENDERER, streets.RENDERER, rooms.RENDERER)}
 COUNTS = {"train": 2000, "test": 500}  # pictures where the spec gives no number: there are as many as one likes
 
 
-class Mannequins(Dataset):
-    """The pictures of one split: [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64 (H,W), `factors`
-    float32 (C,K) with the columns `mannequins.FACTOR_NAMES`, and `name`.
+class Pictures(Dataset):
+    """The pictures of one split of an embedded data set: [i] gives `image` float32 (3,H,W) in [-1,1], `label_map` int64
+    (H,W), `factors` float32 (C,K), `name` and, where classes have instances, `instance_map` int64 (H,W).
     """
 
     def __init__(self, spec: DataSpec, split: str):
-        if spec.height != spec.width:
-            raise SmisError(f"mannequins are square, found {spec.height}x{spec.width} (height x width).")
+        renderer = RENDERERS[spec.name]
+        if spec.width != renderer.aspect * spec.height:
+            shape = "square" if renderer.aspect == 1 else f"{renderer.aspect} times as wide as high"
+            raise SmisError(f"{spec.name} are {shape}, found {spec.height}x{spec.width} (height x width).")
         n = spec.n_train if split == "train" else spec.n_test
         n = COUNTS[split] if n is None else n
         if n < 1:
             raise SmisError(f"n_{split} must be at least 1, found {n}.")
-        arrays = rendered(spec.seed, split, n, spec.width)
-        self.images, self.label_maps, self.factors = arrays["images"], arrays["label_maps"], arrays["factors"]
-        self.split = split
+        self.arrays = rendered(renderer, spec.seed, split, n, spec.height)
+        self.name = f"{spec.name}-{split}"
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.arrays["image"])
 
     def __getitem__(self, index: int) -> dict:
-        return {
-            "image": torch.from_numpy(self.images[index]).movedim(-1, 0).float() / 127.5 - 1,
-            "label_map": torch.from_numpy(self.label_maps[index]).long(),
-            "factors": torch.from_numpy(self.factors[index]),
-            "name": f"mannequins-{self.split}-{index:05d}",
-        }
+        sample = {key: torch.from_numpy(values[index]) for key, values in self.arrays.items()}
+        image = sample.pop("image").movedim(-1, 0).float() / 127.5 - 1
+        maps = {key: value if key == "factors" else value.long() for key, value in sample.items()}
+        return {"image": image, **maps, "name": f"{self.name}-{index:05d}"}
 
 
-def rendered(seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
-    """`images` uint8 (n,size,size,3), `label_maps` uint8 (n,size,size), `factors` float32 (n,C,K), from the cache.
+def rendered(renderer: Renderer, seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
+    """What `renderer.render` gives for the first n pictures of a split, each entry stacked, from the cache.
 
     The file is named by the content hash of what it holds, written under another name and then moved, so that two
     processes may render it at once; one that cannot be read (truncated) is rendered again.
     """
-    key = content_hash(["mannequins", mannequins.VERSION, size, seed, split, n])
-    path = paths.cache() / "data" / f"mannequins-{split}-{size}px-{n}-{key}.npz"
+    width = renderer.aspect * size
+    key = content_hash([renderer.name, renderer.version, size, width, seed, split, n])
+    path = paths.cache() / "data" / f"{renderer.name}-{split}-{size}px-{n}-{key}.npz"
     try:
         with np.load(path) as file:
-            return {name: file[name] for name in ("images", "label_maps", "factors")}
+            return {name: file[name] for name in file.files}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass
-    bar = tqdm(range(n), f"rendering {n} mannequins ({split}, {size}x{size})", delay=1, leave=False)
-    pictures = [mannequins.render(seed, split, i, size) for i in bar]
-    arrays = {
-        "images": np.stack([p["image"] for p in pictures]),
-        "label_maps": np.stack([p["label_map"] for p in pictures]),
-        "factors": np.stack([p["factors"] for p in pictures]),
-    }
+    bar = tqdm(range(n), f"rendering {n} {renderer.name} ({split}, {size}x{width})", delay=1, leave=False)
+    pictures = [renderer.render(seed, split, i, size) for i in bar]
+    arrays = {name: np.stack([picture[name] for picture in pictures]) for name in pictures[0]}
     _write(path, arrays)
     return arrays
 

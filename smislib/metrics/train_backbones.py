@@ -172,7 +172,7 @@ def disturb(image: Tensor) -> Tensor:
 def description(lessons: Lessons) -> dict:
     """What a shipped file says about its training."""
     spec = _spec(lessons, 64)
-    return {**asdict(lessons), "data": spec.name, "version": mannequins.VERSION, "classes": classes(spec).names}
+    return {**asdict(lessons), "data": spec.name, "version": mannequins.RENDERER.version, "classes": classes(spec).names}
 
 
 def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[int, dict]) -> list[dict]:

@@ -1,0 +1,162 @@
+"""From a data set's size and classes to the widths and groups of each network: SMIS Table 4 and what goes with it.
+
+`smoke` and `demo` follow the same rules as `paper` in small.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import baselines
+from .errors import SmisError
+from .models.groupdnet import Schedule
+
+ABLATION = ("mulnet", "groupnet", "groupenc", "groupdec", "vspade", "groupdnet")  # one file's schedules
+MANY = 16  # classes; with more of them the widths no longer grow in proportion
+
+
+@dataclass(frozen=True)
+class Widths:
+    """What the schedules of all variants on one data set are made of."""
+
+    channels: tuple[int, ...]  # of each generator block
+    falling: tuple[int, ...]  # GroupDNet's groups
+    cgnorm: Callable[[int], tuple[int, int, int]]  # a block's groups -> its CG-Norm's hidden width, shared, affine groups
+    encoder: tuple[int, ...]
+    d_channels: int = 64
+    d_layers: int = 4
+    fusion: int | None = None  # channels of the fusing convolution; None: those of the last block
+    instance_edge: bool = False
+    unused: int = 0  # channels of the block that is built and never used
+
+
+ENCODER = (1, 2, 4, 8, 8, 8)
+RELEASED = {  # at `paper`, with what only the released code says
+    "cityscapes": Widths(
+        channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)),
+        falling=(35, 35, 20, 14, 10, 4, 1),
+        cgnorm=lambda g: (35 * g, 35, 35),
+        encoder=tuple(350 * m for m in ENCODER),
+        instance_edge=True,
+    ),
+    "ade20k": Widths(
+        channels=(16 * 151, *(64 * m for m in (32, 16, 16, 8, 4, 2))),
+        falling=(151, 16, 16, 8, 4, 2, 1),
+        cgnorm=lambda g: (2 * 151 if 151 % g == 0 else 151 * g, 151, g),
+        encoder=tuple(604 * m for m in ENCODER),
+        unused=64,
+    ),
+}
+
+
+def schedule(model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False) -> Any:
+    """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
+    if model not in baselines.SCHEDULES:
+        return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
+    edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
+    size = {"C": C, "height": height, "width": width, "instance_edge": edge}
+    return baselines.SCHEDULES[model](preset, data_name, size)
+
+
+def smis_schedule(
+    model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
+) -> Schedule:
+    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
+
+    GroupDNet at `paper` is the released network for `cityscapes` and `ade20k`, and for C = 8 that of DeepFashion.
+    The ablations, which the paper has on DeepFashion alone, take the same widths, made multiples of C where they
+    keep C groups to the end.
+    """
+    if preset == "paper" and data_name in RELEASED:
+        w = RELEASED[data_name]
+    else:
+        w = _many_classes(preset, C) if C > MANY else _in_proportion(model, preset, C)
+    blocks = len(w.channels)
+    groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
+    channels, fuses = w.channels, groups[-1] != 1
+    if fuses:
+        least = 4 if C > MANY else 1  # channels a class, without which it could not hold a colour
+        channels = tuple(C * max(least, math.ceil(n / C)) for n in channels)
+    hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
+    if preset == "demo" and not fuses:
+        hidden = (*hidden[:-1], hidden[-1] // 2)  # gamma and beta cost most at full resolution
+    whole = model in ("vspade", "groupdec")
+    return Schedule(
+        C=C,
+        height=height,
+        width=width,
+        channels=channels,
+        groups=groups,
+        hidden=hidden,
+        shared_groups=shared_groups,
+        affine_groups=affine_groups,
+        encoder_channels=w.encoder,
+        encoder_groups=1 if whole else C,
+        class_view="whole" if whole else "crop",
+        code="map" if preset == "paper" else "vector",
+        encoder_norm="instance" if preset == "paper" else "none",
+        init_gain=0.02 if preset == "paper" else 1.0,
+        mask_features=model == "mulnet",
+        fusion=1 if fuses else 0,
+        fusion_channels=(w.fusion or w.channels[-1]) if fuses else 0,
+        instance_edge=instance_edge or w.instance_edge,
+        unused_channels=w.unused if model == "groupdnet" else 0,
+        d_channels=w.d_channels,
+        d_layers=w.d_layers,
+    )
+
+
+def _in_proportion(model: str, preset: str, C: int) -> Widths:
+    """Widths that grow with the number of classes, given for eight: at `paper` those of the released DeepFashion network."""
+    if preset == "paper":
+        nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
+        encoder, d_channels, d_layers = [256 * m for m in ENCODER], 64, 4
+    elif preset == "demo":
+        nf, multipliers, hidden = 16, (8, 8, 4, 2, 1), 16
+        encoder, d_channels, d_layers = [32, 64, 64, 128], 24, 3
+    else:
+        nf, multipliers, hidden = 8, (4, 4, 2, 1), 8
+        encoder, d_channels, d_layers = [16, 32, 32], 8, 3
+    if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
+        multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
+    return Widths(
+        channels=tuple(nf * C // 8 * m for m in multipliers),
+        falling=falling_groups(C, len(multipliers)),
+        cgnorm=lambda g: (hidden * C // 8, g, g),
+        encoder=tuple(e * C // 8 for e in encoder),
+        d_channels=d_channels,
+        d_layers=d_layers,
+        fusion=nf * C // 8,
+    )
+
+
+def _many_classes(preset: str, C: int) -> Widths:
+    """As the released ADE20K network has it: C groups at the start grid alone, then few, whose widths do not depend on C."""
+    if preset == "paper":
+        per_class, later, groups, encoder = 16, (2048, 1024, 1024, 512, 256, 128), (16, 16, 8, 4, 2, 1), (4, 8, 16, 32, 32, 32)
+    elif preset == "demo":
+        per_class, later, groups, encoder = 8, (256, 128, 64, 32), (8, 4, 2, 1), (4, 4, 8, 8)
+    else:
+        per_class, later, groups, encoder = 4, (64, 32, 16), (4, 2, 1), (2, 4, 4)
+    return Widths(
+        channels=(per_class * C, *later),
+        falling=(C, *groups),
+        cgnorm=lambda g: (2 * C if C % g == 0 else math.lcm(C, g), C, g),
+        encoder=tuple(C * n for n in encoder),
+        d_channels={"paper": 64, "demo": 24}.get(preset, 8),
+        d_layers=4 if preset == "paper" else 3,
+    )
+
+
+def falling_groups(C: int, blocks: int) -> tuple[int, ...]:
+    """GroupDNet's rule (SMIS 3.4): C for the first two blocks, then divisors of C that fall to 1 at the last.
+
+    For C = 8 and seven blocks: 8, 8, 4, 4, 2, 2, 1, the DeepFashion schedule.
+    """
+    if blocks < 3:
+        raise SmisError(f"decreasing groups need at least 3 blocks, found {blocks}: C, C, and 1 at the last.")
+    divisors = [d for d in range(C, 0, -1) if C % d == 0]
+    last, later = len(divisors) - 1, blocks - 2
+    between = (divisors[min(last, 1 + i * (last - 1) // (later - 1))] for i in range(later - 1))
+    return (C, C, *between, 1)
