@@ -249,8 +249,14 @@ def _whole(ax: Axes, networks: nn.Module, classes: Classes, image: Tensor, label
         picture(pixels, left, y, side)
         ax.text(left + side / 2, y - 0.245, name, ha="center", va="center", fontsize=SMALL, color=INK)
     labels = nn.functional.one_hot(label_map, s.C).movedim(-1, 0)[None].float()
-    split = {"mask": split_by_class, "crop": crop_by_class}.get(s.class_view, lambda x, y: x.repeat(1, s.C, 1, 1))
-    views = split(image[None], labels).unflatten(1, (s.C, 3))[0]  # as the encoder sees them; 0 is mid-grey
+    match s.class_view:  # as the encoder sees them; 0 is mid-grey
+        case "mask":
+            views = split_by_class(image[None], labels)
+        case "crop":
+            views, _ = crop_by_class(image[None], labels)
+        case _:
+            views = image[None].repeat(1, s.C, 1, 1)
+    views = views.unflatten(1, (s.C, 3))[0]
     view = {"mask": "split by class", "crop": "split by class,\ncropped"}.get(s.class_view, "the whole image")
     pitch = min(1.16 / s.C, 0.9 * unit)
     at = 1.6 * side

@@ -76,7 +76,7 @@ def smis_schedule(
     groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
     channels, fuses = w.channels, groups[-1] != 1
     if fuses:
-        least = 4 if C > MANY else 1  # channels a class, without which it could not hold a colour
+        least = 4 if C > MANY and preset != "paper" else 1  # channels a class: with fewer it could not hold a colour
         channels = tuple(C * max(least, math.ceil(n / C)) for n in channels)
     hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
     if preset == "demo" and not fuses:

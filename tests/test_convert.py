@@ -241,7 +241,7 @@ class Small(convert.Checkpoint):
 
     @property
     def experiment(self):
-        smoke = presets.assemble(self.model, "smoke", 0, DataSpec(self.data, self.height, self.width), self.C)
+        smoke = presets.assemble(self.model, "smoke", 0, DataSpec(self.data, self.height, self.width))
         return replace(smoke, {"network.encoder_norm": "instance"})  # as the released encoders
 
 

@@ -200,7 +200,7 @@ def test_several_may_render_at_once(home):
         ({"name": "mannequin"}, "Did you mean 'mannequins'"),
         ({"width": 64}, "square, found 32x64"),
         ({"n_train": 0}, "at least 1"),
-        ({"name": "custom"}, "give its path"),
+        ({"name": "custom"}, "needs its folder"),
     ],
 )
 def test_a_wrong_spec_is_refused(changes, message):

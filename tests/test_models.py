@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import nn
 
 from smislib import presets, runs, schedules
-from smislib.data import mannequins
+from smislib.data import synthetic
 from smislib.errors import SmisError
 from smislib.layers import ParamFreeBatchNorm
 from smislib.metrics import backbones
@@ -428,7 +428,7 @@ def test_untrained_weights_have_the_spectral_norm_one():
 
 def test_an_experiment_says_which_shipped_parts_made_it(monkeypatch):
     demo = presets.experiment("groupdnet")
-    assert demo.made_with[0] == f"mannequins {mannequins.VERSION}"
+    assert demo.made_with[0] == f"mannequins {synthetic.RENDERERS['mannequins'].version}"
     assert demo.made_with[1] == f"perceptual {backbones.load('perceptual').weight_hash}"
     assert presets.experiment("groupdnet", assignments={"loss.backbone": "none"}).made_with == demo.made_with[:1]
     monkeypatch.setattr(backbones, "file_hash", lambda path: "another")

@@ -85,7 +85,7 @@ def test_appearances_are_independent(name):
     assert np.abs(across).max() < 5.5 / np.sqrt(n)  # standard errors, over up to 10,000 correlations
     multimodal = [(np.unique(factors[:, c, 6:].argmax(1)).size, main[:, c].std(0).mean()) for c in range(C)]
     assert np.mean([spread for _, spread in multimodal]) > 0.08
-    assert sum(kinds > 1 for kinds, _ in multimodal) > C / 2
+    assert sum(kinds > 1 for kinds, _ in multimodal) >= C / 2
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -156,11 +156,11 @@ def test_each_instance_has_its_own_look_and_the_nearest_has_that_of_the_class():
 def test_overlapping_instances_are_told_apart_on_the_canvas():
     canvas = Canvas(32, 64, 3, fineness=64)
     first, second = canvas.instance(2), canvas.instance(2)
-    canvas.paint(canvas.polygon([(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]), np.ones(3), first, 0)
+    canvas.paint(canvas.polygon([(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]), np.ones(3), first, 0)
     canvas.paint(canvas.polygon([(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)]), np.zeros(3), second, 0)
     label_map, instance_map = canvas.maps()
     assert set(np.unique(label_map)) == {0, 2} and set(np.unique(instance_map)) == {0, 2000, 2001}
-    assert (instance_map == 2000).sum() == pytest.approx(0.3 * 0.6 * 32 * 32, rel=0.1)
+    assert (instance_map == 2000).sum() == pytest.approx(0.25 * 0.5 * 32 * 32, rel=0.1)
     assert (instance_map == 2001).sum() == pytest.approx(0.5 * 32 * 32, rel=0.05)
 
 
@@ -221,7 +221,7 @@ def test_schedules_of_streets_and_rooms():
 
 @pytest.mark.parametrize("name", SCENES)
 def test_groupdnet_trains_and_is_measured(name, home):
-    sizes = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fid": 4, "evaluation.n_maps": 1}
+    sizes = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fid": 4, "evaluation.n_maps": 2}
     sizes |= {"evaluation.m_pairs": 1}
     experiment = presets.experiment("groupdnet", name, "smoke", assignments={k: str(v) for k, v in sizes.items()})
     run = train(experiment, progress=False)
