@@ -29,15 +29,16 @@ class RandomScenes(Dataset):
     """Images of noise with label maps of noise, shaped as a data set's: what they hold does not change what a step costs."""
 
     def __init__(self, spec: DataSpec, classes: Classes, n: int):
-        self.spec, self.C, self.n = spec, len(classes), n
+        self.spec, self.classes, self.n = spec, classes, n
 
     def __len__(self) -> int:
         return self.n
 
     def __getitem__(self, index: int) -> dict:
         size, rng = (self.spec.height, self.spec.width), generator("rehearsal", index)
-        label_map = torch.randint(self.C, size, generator=rng)
-        return {"image": torch.rand(3, *size, generator=rng) * 2 - 1, "label_map": label_map, "name": f"noise-{index}"}
+        sample = {"image": torch.rand(3, *size, generator=rng) * 2 - 1, "name": f"noise-{index}"}
+        sample["label_map"] = torch.randint(len(self.classes), size, generator=rng)
+        return sample | ({"instance_map": sample["label_map"]} if self.classes.things else {})
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _saved(networks: nn.Module, experiment: Experiment, scenes: Dataset, classes
         return x
 
     batch = data.collate([scenes[i] for i in range(experiment.train.batch)])
-    batch["labels"] = data.one_hot(batch["label_map"], classes, batch["name"])
+    batch["labels"] = data.labels(batch, classes)
     batch = {key: value.to(device) for key, value in batch.items() if isinstance(value, Tensor)}
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual_loss(experiment.loss.backbone, device))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):

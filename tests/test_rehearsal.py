@@ -48,6 +48,13 @@ def test_the_data_and_the_papers_weights_need_not_be_here(home, monkeypatch):
     assert not paths.runs().exists() or not [p for p in paths.runs().iterdir() if not p.name.startswith(".")]
 
 
+def test_a_data_set_with_instances_is_rehearsed_with_their_edges(home):
+    experiment = presets.experiment("groupdnet", "streets", "smoke", assignments={"train.batch": "1"})
+    plan = rehearsal.rehearse(experiment, accelerator="cpu")
+    assert experiment.network.instance_edge
+    assert plan.saved_bytes > 0
+
+
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(SmisError, match=r"train.batch=4 does not divide evenly among 3 devices"):
         rehearsal.rehearse(presets.experiment("groupdnet", preset="smoke"), devices=3)

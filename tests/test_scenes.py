@@ -57,7 +57,7 @@ def test_resolution_changes_nothing_but_the_resolution(scene, index):
 @given(scene=scenes, index=indices, seed=st.integers(0, 99), label=st.integers(0, 10_000))
 def test_repainting_a_class_moves_only_its_own_pixels(scene, index, seed, label):
     """Light, shadow and haze depend on shapes alone. Around the class's region two pixels are left out (antialiased edges);
-    slivers of it that win no pixel remain, hence a bound on their share.
+    slivers of it that win no pixel remain, hence a bound on their share of the frame.
     """
     own = scene.render(0, "train", index, 64)
     present = np.unique(own["label_map"])
@@ -66,7 +66,7 @@ def test_repainting_a_class_moves_only_its_own_pixels(scene, index, seed, label)
     assert all(np.array_equal(own[key], other[key]) for key in own if key.endswith("map"))
     moved = np.abs(own["image"].astype(int) - other["image"]).max(-1) > 0
     near = ndimage.binary_dilation(own["label_map"] == label, iterations=2)
-    assert (moved & ~near).mean() <= 0.01
+    assert (moved & ~near).mean() <= 0.02
     rest = [c for c in range(len(scene.classes)) if c != label]
     assert np.array_equal(own["factors"][rest], other["factors"][rest])
     if np.abs(own["factors"] - other["factors"])[label, :6].reshape(2, 3).max(1).min() > 0.15:  # both colours are others
