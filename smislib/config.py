@@ -70,14 +70,15 @@ class EvalSpec:
     """The protocol of the measurements: how many images, label maps, pairs."""
 
     n_fid: int  # images for FID, KID and segmentation, real and generated
-    n_maps: int  # n label maps per class for mCSD and mOCD (SMIS 4.3: 100)
+    n_maps: int  # n label maps per class for mCSD, mOCD and LPIPS (SMIS 4.3: 100); 0: these are not measured
     m_pairs: int  # m pairs of codes per label map (SMIS 4.3: 19)
     backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID
     seed: int = 0
 
     def __post_init__(self):
         _at_least(self, 2, "n_fid")
-        _at_least(self, 1, "n_maps", "m_pairs")
+        _at_least(self, 0, "n_maps")
+        _at_least(self, 1, "m_pairs")
         if self.backbone not in ("embedded", "paper"):
             raise did_you_mean("backbone of the metrics", self.backbone, ("embedded", "paper"))
 

@@ -51,7 +51,9 @@ def files(run: Run) -> dict[str, Path]:
     """The file of records that each group of metrics has, or will have, by the run's protocol."""
     e = run.experiment
     groups = ["quality", "cost"]
-    if MODELS[e.model].multimodal:  # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
+    if (
+        MODELS[e.model].multimodal and e.evaluation.n_maps
+    ):  # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
         groups.insert(1, "diversity")
     if tuple(backbones.load("segmenter").metadata["training"]["classes"]) == data.classes(e.data).names:
         groups.append("segmentation")

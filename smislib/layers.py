@@ -123,19 +123,28 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 class ParamFreeBatchNorm(nn.Module):
-    """Batch norm without gamma and beta; its statistics span all processes when there are several (sync BN)."""
+    """Batch norm without gamma and beta; its statistics span the whole batch, over all processes (sync BN).
 
-    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1):
+    devices: more than one takes them over the part of the batch that each of so many devices has, as without sync BN
+    (SMIS appendix D), however many there are here. The running ones are those of the first part.
+    """
+
+    def __init__(self, channels: int, devices: int = 1, eps: float = 1e-5, momentum: float = 0.1):
         super().__init__()
+        self.devices = devices
         self.eps, self.momentum = eps, momentum
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-            return F.batch_norm(
-                x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps
+        processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        if self.training and self.devices > 1:
+            first, *others = x.chunk(max(1, self.devices // processes))
+            return torch.cat(
+                [self._local(first), *(F.batch_norm(part, None, None, training=True, eps=self.eps) for part in others)]
             )
+        if not self.training or processes == 1:
+            return self._local(x)
         x32 = x.float()
         n = x32.new_tensor([x.numel() / x.shape[1]])
         total, n = _SumOverProcesses.apply(torch.cat([x32.sum((0, 2, 3)), n])).split([x.shape[1], 1])
@@ -145,6 +154,9 @@ class ParamFreeBatchNorm(nn.Module):
             self.running_mean.lerp_(total / n, self.momentum)
             self.running_var.lerp_(var * n / (n - 1), self.momentum)
         return (centred * (var + self.eps).rsqrt()[:, None, None]).to(x.dtype)
+
+    def _local(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps)
 
 
 class GroupNormPerClass(nn.GroupNorm):
@@ -164,7 +176,7 @@ class CGNorm(nn.Module):
         label_channels: channels of the label input: C, or 2C with instance edges interleaved.
         hidden: channels between the label map and (gamma, beta).
         shared_groups, affine_groups: groups of the first convolution and of the two that follow.
-        norm: "batch" (sync over processes) or "group" (one group per class group).
+        norm: "batch" (sync over processes), "unsynced" (over a quarter of the batch) or "group" (one group per class group).
     """
 
     def __init__(
@@ -178,7 +190,13 @@ class CGNorm(nn.Module):
         norm: str = "batch",
     ):
         super().__init__()
-        self.norm = ParamFreeBatchNorm(channels) if norm == "batch" else GroupNormPerClass(channels, affine_groups)
+        match norm:
+            case "batch":
+                self.norm = ParamFreeBatchNorm(channels)
+            case "unsynced":
+                self.norm = ParamFreeBatchNorm(channels, devices=4)  # SMIS 4.1 trains on four
+            case _:
+                self.norm = GroupNormPerClass(channels, affine_groups)
         self.shared = nn.Conv2d(label_channels, hidden, 3, padding=1, groups=shared_groups)
         self.gamma = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)
         self.beta = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)

@@ -44,3 +44,9 @@ def weights() -> Path | None:
     """`SMIS_WEIGHTS`: local copies of pretrained backbones, or None to use the usual caches."""
     folder = os.environ.get("SMIS_WEIGHTS")
     return Path(folder).expanduser().resolve() if folder else None
+
+
+def data_root() -> Path | None:
+    """`DATA_ROOT`: the folder of the real data sets, or None for the embedded ones."""
+    folder = os.environ.get("DATA_ROOT")
+    return Path(folder).expanduser().resolve() if folder else None

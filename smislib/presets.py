@@ -10,36 +10,40 @@ from typing import Any
 
 from torch import nn
 
-from . import baselines, config, data, runs
+from . import baselines, config, data, paths, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
 from .models import MODELS
-from .schedules import ABLATION, schedule
+from .schedules import ABLATION, CHANGED, schedule
 
 PRESETS = ("smoke", "demo", "paper")
 TABLE_1 = (*ABLATION[:-1], "bicyclegan", "dscgan", "groupdnet")  # the paper's row order
+TABLE_2 = ("bicyclegan", "dscgan", "pix2pixhd", "spade", "groupdnet")  # likewise
+
+# The paper's data sets, and what stands in for each where there are no folders.
+STANDS_FOR = {"mannequins": "deepfashion", "streets": "cityscapes", "rooms": "ade20k"}
 
 DATA_SPECS = {
     "mannequins": {
         "smoke": DataSpec("mannequins", 32, 32, n_train=64, n_test=32),
-        "demo": DataSpec("mannequins", 64, 64, n_train=2000, n_test=400),
+        "demo": DataSpec("mannequins", 48, 48, n_train=2000, n_test=400),
         "paper": DataSpec("mannequins", 256, 256, n_train=29000, n_test=2500),
     },
     "streets": {
         "smoke": DataSpec("streets", 32, 64, n_train=64, n_test=32),
-        "demo": DataSpec("streets", 64, 128, n_train=2000, n_test=400),
+        "demo": DataSpec("streets", 48, 96, n_train=1000, n_test=400),
         "paper": DataSpec("streets", 256, 512, n_train=2975, n_test=2500),
     },
     "rooms": {
         "smoke": DataSpec("rooms", 32, 32, n_train=64, n_test=32),
-        "demo": DataSpec("rooms", 64, 64, n_train=2000, n_test=400),
+        "demo": DataSpec("rooms", 48, 48, n_train=1000, n_test=400),
         "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
     "photos": {
         "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
-        "demo": DataSpec("photos", 64, 64, n_train=1500, n_test=400, flip=True),
+        "demo": DataSpec("photos", 48, 48, n_train=1500, n_test=400, flip=True),
         "paper": DataSpec("photos", 256, 256, n_train=8000, n_test=1000, flip=True),
     },
     "custom": {
@@ -91,25 +95,67 @@ EVALUATION = {
     "paper": EvalSpec(n_fid=2500, n_maps=100, m_pairs=19, backbone="paper"),
 }
 
-# What the data set changes at `paper`: SMIS 4.1 and appendix A; for COCO-Stuff, which SMIS does not use, SPADE 4.1.
-PAPER = {
+# What a data set changes at a preset: at `paper` SMIS 4.1 and appendix A; for COCO-Stuff, which SMIS does not use, SPADE 4.1.
+# Away from DeepFashion the paper measures no diversity (Table 2), and 48 classes would take an hour of it: n_maps 0.
+_TABLE_2_ALONE = {
+    "train": replace(TRAIN["demo"], steps=400),
+    "evaluation": replace(EVALUATION["demo"], n_maps=0),
+}
+OF_DATA = {
+    ("streets", "demo"): _TABLE_2_ALONE,
+    ("rooms", "demo"): _TABLE_2_ALONE,
+    ("photos", "demo"): {"train": replace(TRAIN["demo"], steps=400)},
     # 92 steps an epoch, 100 epochs and 100 of decay; measured on all 500 images of the validation set
-    "cityscapes": {
+    ("cityscapes", "paper"): {
         "train": replace(TRAIN["paper"], steps=200 * 92, constant=0.5),
-        "evaluation": replace(EVALUATION["paper"], n_fid=500),
+        "evaluation": replace(EVALUATION["paper"], n_fid=500, n_maps=0),
     },
     # batch 16: 1,263 steps an epoch, 4 images a GPU in the sum of the KL
-    "ade20k": {
+    ("ade20k", "paper"): {
         "train": replace(TRAIN["paper"], steps=200 * 1263, batch=16, constant=0.5),
-        "evaluation": replace(EVALUATION["paper"], n_fid=2000),
+        "evaluation": replace(EVALUATION["paper"], n_fid=2000, n_maps=0),
         "loss": replace(LOSS["paper"], kl=0.2),
     },
     # 3,696 steps an epoch, 100 epochs
-    "coco_stuff": {
+    ("coco_stuff", "paper"): {
         "train": replace(TRAIN["paper"], steps=100 * 3696, constant=1.0),
-        "evaluation": replace(EVALUATION["paper"], n_fid=5000),
+        "evaluation": replace(EVALUATION["paper"], n_fid=5000, n_maps=0),
     },
 }
+
+
+def table_3(preset: str) -> tuple[str, ...]:
+    """The rows of Table 3: GroupDNet with one thing changed that it has at this preset, and itself.
+
+    At `paper` its codes are maps, and the table asks what they are worth; at `smoke` and `demo` they are vectors.
+    """
+    same = "groupdnet_maps" if preset == "paper" else "groupdnet_vector"
+    return (*(model for model in CHANGED if model != same), "groupdnet")
+
+
+def tables_data() -> dict[str, str | None]:
+    """The data sets of the tables -> their folders: the stand-ins, which need none, or what is in `DATA_ROOT`.
+
+    `DATA_ROOT` is a custom folder (with classes.json), which then is all there is, or holds a folder for each of the
+    paper's data sets that one has: deepfashion, cityscapes, ade20k. Raises SmisError when it is neither.
+    """
+    root = paths.data_root()
+    if root is None:
+        return dict.fromkeys(STANDS_FOR)
+    if (root / "classes.json").exists():
+        return {"custom": str(root)}
+    found = {name: str(root / name) for name in STANDS_FOR.values() if (root / name).is_dir()}
+    if not found:
+        raise SmisError(
+            f"DATA_ROOT={root} has neither classes.json (a custom folder) nor one of the folders "
+            f"{', '.join(STANDS_FOR.values())}: see `smis data check`."
+        )
+    return found
+
+
+def main_data() -> tuple[str, str | None]:
+    """The data set of Tables 1 and 3, and its folder: the first of `tables_data`."""
+    return next(iter(tables_data().items()))
 
 
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
@@ -150,16 +196,16 @@ def experiment(
 def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
     """The experiment that `model` is at `preset` on a data set, whose files need not be here."""
     classes = data.classes(spec)
-    published = PAPER.get(spec.name, {}) if preset == "paper" else {}
+    own = OF_DATA.get((spec.name, preset), {})
     return Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
         network=schedule(model, preset, spec.height, spec.width, len(classes), spec.name, bool(classes.things)),
-        loss=baselines.LOSS[model][preset] if model in baselines.LOSS else published.get("loss", LOSS[preset]),
-        train=replace(published.get("train", TRAIN[preset]), **baselines.TRAIN.get((model, preset), {})),
-        evaluation=published.get("evaluation", EVALUATION[preset]),
+        loss=baselines.LOSS[model][preset] if model in baselines.LOSS else own.get("loss", LOSS[preset]),
+        train=replace(own.get("train", TRAIN[preset]), **baselines.TRAIN.get((model, preset), {})),
+        evaluation=own.get("evaluation", EVALUATION[preset]),
     )
 
 

@@ -1,16 +1,18 @@
 """`make reproduce`: train and measure every experiment, a process for each core, then execute every notebook."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from . import data, notebooks, paths, presets, runs
-from .config import Experiment
+from .config import DataSpec, Experiment
 from .errors import SmisError
 from .evaluate import evaluate, is_measured
 from .runs import Run
@@ -19,24 +21,26 @@ from .train import train
 POLL = 1.0  # seconds between looks at the running trainings: their own cores have better things to do
 
 
-def plan(preset: str, seeds: int = 1, root: str | None = None) -> list[Experiment]:
-    """Every experiment behind the tables and figures. What takes longest comes first."""
-    table_1 = [
-        presets.experiment(model, "custom" if root else "mannequins", preset, seed, root)
-        for seed in range(seeds)
-        for model in presets.TABLE_1
-    ]
-    return [*table_1, presets.experiment("groupdnet", "photos", preset, 0)]
+def plan(preset: str, seeds: int = 1) -> list[Experiment]:
+    """Every experiment behind the tables and figures, on the data sets of `presets.tables_data`."""
+    folders, (main, root) = presets.tables_data(), presets.main_data()
+    rows = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
+    rows += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
+    every = [presets.experiment(model, name, preset, seed, folder) for seed in range(seeds) for model, name, folder in rows]
+    return list(dict.fromkeys([*every, presets.experiment("groupdnet", "photos", preset, 0)]))
 
 
 def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | None = None) -> None:
-    """Everything, from nothing or from wherever an earlier call stopped; prints what it made."""
+    """Everything, from nothing or from wherever an earlier call stopped; prints what it made.
+
+    `root`: as the environment variable DATA_ROOT, see `presets.tables_data`.
+    """
     started = time.monotonic()
-    experiments = plan(preset, seeds, root)
-    for spec in dict.fromkeys(e.data for e in experiments):
-        for split in ("train", "test"):
-            data.open_split(spec, split)  # rendered once, here, instead of by every worker
+    if root:
+        os.environ["DATA_ROOT"] = root  # the notebooks' kernels read it
+    experiments = plan(preset, seeds)
     jobs = jobs or _default_jobs(experiments)
+    _open_data(experiments, jobs)
     _train_and_measure(experiments, jobs)
     sources = notebooks.select()
     stale = [source for source in sources if not notebooks.is_current(source, preset)]
@@ -63,6 +67,18 @@ def _default_jobs(experiments: list[Experiment]) -> int:
     if torch.cuda.is_available():
         return 1
     return max(1, len(os.sched_getaffinity(0)) // (experiments[0].train.threads or len(os.sched_getaffinity(0))))
+
+
+def _open_data(experiments: list[Experiment], jobs: int) -> None:
+    """Render, or check, every split once, `jobs` at a time: its faults show before any work, and no worker does it again."""
+    splits = [(spec, split) for spec in dict.fromkeys(e.data for e in experiments) for split in ("train", "test")]
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for opened in [pool.submit(_open, *arguments) for arguments in splits]:
+            opened.result()
+
+
+def _open(spec: DataSpec, split: str) -> None:
+    data.open_split(spec, split)
 
 
 def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:

@@ -206,6 +206,8 @@ def published(paper: str, table: str) -> dict:
 
 def _absent(model: str, metric: str) -> str:
     """What stands where there is no record: a model that gives one image per label map has no diversity to measure."""
+    if metric == "SHE":
+        return "no study"
     return "–" if METRICS[metric].of_code and not MODELS[model].multimodal else "not run"
 
 

@@ -65,7 +65,7 @@ def generate(networks: nn.Module, labels: Tensor, z: Tensor | None, batch: int =
     device, images = _device(networks), []
     for i in range(0, n, batch):
         k = min(batch, n - i)
-        part = labels.expand(k, -1, -1, -1) if len(labels) == 1 else labels[i : i + k]
+        part = labels if len(labels) == 1 else labels[i : i + k]  # one is broadcast: gamma and beta are computed once
         code = None if z is None else (z.expand(k, *z.shape[1:]) if len(z) == 1 else z[i : i + k]).to(device)
         images.append(networks.G(part.to(device), code).float().cpu())
     return torch.cat(images)

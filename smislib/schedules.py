@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import baselines
@@ -13,6 +13,14 @@ from .errors import SmisError
 from .models.groupdnet import Schedule
 
 ABLATION = ("mulnet", "groupnet", "groupenc", "groupdec", "vspade", "groupdnet")  # one file's schedules
+CHANGED = {  # SMIS appendix D: GroupDNet with one thing changed -> that thing
+    "groupdnet_whole": {"class_view": "whole"},
+    "groupdnet_vector": {"code": "vector"},
+    "groupdnet_maps": {"code": "map"},
+    "groupdnet_groupnorm": {"norm": "group"},
+    "groupdnet_unsynced": {"norm": "unsynced"},
+    "groupdnet_free": {"spectral": False},
+}
 MANY = 16  # classes; with more of them the widths no longer grow in proportion
 
 
@@ -52,6 +60,8 @@ RELEASED = {  # at `paper`, with what only the released code says
 
 def schedule(model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False) -> Any:
     """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
+    if model in CHANGED:
+        return replace(smis_schedule("groupdnet", preset, height, width, C, data_name, instance_edge), **CHANGED[model])
     if model not in baselines.SCHEDULES:
         return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
     edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
@@ -79,7 +89,7 @@ def smis_schedule(
         least = 4 if C > MANY and preset != "paper" else 1  # channels a class: with fewer it could not hold a colour
         channels = tuple(C * max(least, math.ceil(n / C)) for n in channels)
     hidden, shared_groups, affine_groups = zip(*map(w.cgnorm, groups), strict=True)
-    if preset == "demo" and not fuses:
+    if preset == "demo" and not fuses and C <= MANY:
         hidden = (*hidden[:-1], hidden[-1] // 2)  # gamma and beta cost most at full resolution
     whole = model in ("vspade", "groupdec")
     return Schedule(
@@ -108,7 +118,11 @@ def smis_schedule(
 
 
 def _in_proportion(model: str, preset: str, C: int) -> Widths:
-    """Widths that grow with the number of classes, given for eight: at `paper` those of the released DeepFashion network."""
+    """Widths that grow with the number of classes, given for eight: at `paper` those of the released DeepFashion network.
+
+    At `demo` more than eight classes have half as many channels each: two cores have an hour for everything.
+    """
+    eighths = C / 2 if preset == "demo" and C > 8 else C
     if preset == "paper":
         nf, multipliers, hidden = 160, (16, 16, 16, 8, 4, 2, 1), 128
         encoder, d_channels, d_layers = [256 * m for m in ENCODER], 64, 4
@@ -121,13 +135,13 @@ def _in_proportion(model: str, preset: str, C: int) -> Widths:
     if preset != "paper" and model in ("mulnet", "groupnet", "groupdec"):
         multipliers = (*multipliers[:-2], 2, 2)  # C groups to the end: two channels a class could not hold a colour
     return Widths(
-        channels=tuple(nf * C // 8 * m for m in multipliers),
+        channels=tuple(int(nf * eighths / 8) * m for m in multipliers),
         falling=falling_groups(C, len(multipliers)),
-        cgnorm=lambda g: (hidden * C // 8, g, g),
-        encoder=tuple(e * C // 8 for e in encoder),
+        cgnorm=lambda g: (int(hidden * eighths / 8), g, g),
+        encoder=tuple(int(e * eighths / 8) for e in encoder),
         d_channels=d_channels,
         d_layers=d_layers,
-        fusion=nf * C // 8,
+        fusion=int(nf * eighths / 8),
     )
 
 
@@ -136,13 +150,13 @@ def _many_classes(preset: str, C: int) -> Widths:
     if preset == "paper":
         per_class, later, groups, encoder = 16, (2048, 1024, 1024, 512, 256, 128), (16, 16, 8, 4, 2, 1), (4, 8, 16, 32, 32, 32)
     elif preset == "demo":
-        per_class, later, groups, encoder = 8, (256, 128, 64, 32), (8, 4, 2, 1), (4, 4, 8, 8)
+        per_class, later, groups, encoder = 4, (128, 64, 32, 16), (8, 4, 2, 1), (2, 4, 4, 8)
     else:
         per_class, later, groups, encoder = 4, (64, 32, 16), (4, 2, 1), (2, 4, 4)
     return Widths(
         channels=(per_class * C, *later),
         falling=(C, *groups),
-        cgnorm=lambda g: (2 * C if C % g == 0 else math.lcm(C, g), C, g),
+        cgnorm=lambda g: ((C if preset == "demo" else 2 * C) if C % g == 0 else math.lcm(C, g), C, g),
         encoder=tuple(C * n for n in encoder),
         d_channels={"paper": 64, "demo": 24}.get(preset, 8),
         d_layers=4 if preset == "paper" else 3,

@@ -40,6 +40,7 @@ METRICS: dict[str, Metric] = {
     **_ON_A_BACKBONE,
     **{f"{name}[embedded]": metric for name, metric in _ON_A_BACKBONE.items()},
     "Params": Metric("trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"),
+    "SHE": Metric("share of raters who saw only the named class change (SMIS 4.3)", UP, "%", "SHE", True),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),
     "s/step": Metric("wall-clock time of one training step", DOWN, "s", None),
 }

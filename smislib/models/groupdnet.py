@@ -22,7 +22,7 @@ from ..layers import CGBlock, crop_by_class, glorot_, he_, interleave_edge, spli
 from .discriminators import MultiscaleDiscriminator
 
 CODES, CLASS_VIEWS = ("map", "vector"), ("mask", "crop", "whole")
-NORMS, ENCODER_NORMS = ("batch", "group"), ("instance", "none")
+NORMS, ENCODER_NORMS = ("batch", "unsynced", "group"), ("instance", "none")
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Schedule:
     z_channels: int = 8  # per class
     encoder_norm: str = "instance"  # with spectral norm; or "none", with neither: see `Encoder`
     code: str = "map"  # "map": z on the start grid (SMIS); "vector": one vector per class, the mean over its region
-    class_view: str = "mask"  # what the encoder sees: "mask", "crop" (released code) or "whole" (VSPADE)
+    class_view: str = "mask"  # what each group of the encoder sees: "mask", "crop" (released code) or "whole"
     mask_features: bool = False  # MulNet: each class network's features are masked by its label before they are summed
     fusion: int = 0  # plain 3x3 convolutions between the last block and the output
     fusion_channels: int = 0
     unused_channels: int = field(default=0, metadata=ADDED)  # of a block built after the last and never used (ADE20K)
     instance_edge: bool = False  # labels carry the instance edge after the C classes
-    norm: str = "batch"  # of the CG-Norm: "batch" or "group" (appendix D)
+    norm: str = "batch"  # of the CG-Norm: "batch", or of appendix D "unsynced" or "group"
     spectral: bool = True
     init_gain: float = 0.02  # of Glorot's initialisation. With spectral norm it sets the effective learning rate, lr / |W|
     d_channels: int = 64
@@ -90,8 +90,7 @@ class Schedule:
                 (f"block {i}'s CG-Norm", (label_channels, self.hidden[i]), self.shared_groups[i]),
                 (f"block {i}'s gamma and beta", (self.hidden[i], into, self.channels[i]), self.affine_groups[i]),
             ]
-        seen = 3 if self.class_view == "whole" else 3 * self.C
-        convolutions.append(("encoder", (seen, *self.encoder_channels, self.z_channels * self.C), self.encoder_groups))
+        convolutions.append(("encoder", (self.seen, *self.encoder_channels, self.z_channels * self.C), self.encoder_groups))
         if self.mask_features:
             convolutions.append(("mask of the last features", (self.channels[-1],), self.C))
         for name, channels, groups in convolutions:
@@ -108,6 +107,11 @@ class Schedule:
     def z_shape(self) -> tuple[int, int, int]:
         """Shape of one image's code: (z_channels * C, h, w), class c owning channels z_channels*c onwards."""
         return (self.z_channels * self.C, *(self.grid if self.code == "map" else (1, 1)))
+
+    @property
+    def seen(self) -> int:
+        """Channels of what the encoder sees: the image of each class, or the whole image once for each group."""
+        return 3 * (self.encoder_groups if self.class_view == "whole" else self.C)
 
     @property
     def label_channels(self) -> int:
@@ -129,9 +133,9 @@ class Encoder(nn.Module):
     def __init__(self, s: Schedule):
         super().__init__()
         self.schedule = s
-        seen, width = 3 if s.class_view == "whole" else 3 * s.C, s.encoder_channels[-1]
+        width = s.encoder_channels[-1]
         self.layers = strided_convs(
-            (seen, *s.encoder_channels), groups=s.encoder_groups, norm=s.encoder_norm == "instance", spectral=s.spectral
+            (s.seen, *s.encoder_channels), groups=s.encoder_groups, norm=s.encoder_norm == "instance", spectral=s.spectral
         )
         self.mu = nn.Conv2d(width, s.z_channels * s.C, 3, padding=1, groups=s.encoder_groups)
         self.logvar = nn.Conv2d(width, s.z_channels * s.C, 3, padding=1, groups=s.encoder_groups)
@@ -145,7 +149,7 @@ class Encoder(nn.Module):
             case "crop":
                 x, classes = crop_by_class(image, classes)  # (N,3C,H,W), (N,C,H,W)
             case _:
-                x = image  # (N,3,H,W)
+                x = image.repeat(1, s.encoder_groups, 1, 1)  # (N,3,H,W), or (N,3C,H,W): the same for every class
         x = self.layers(x)  # (N,encoder_channels[-1],h,w)
         mu, logvar = self.mu(x), self.logvar(x)  # (N,8C,h,w)
         if s.code == "vector":
@@ -154,12 +158,12 @@ class Encoder(nn.Module):
         return mu, logvar
 
     def _region(self, classes: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Weights (N,8C,h,w) of a mean over the grid: each class over its own region, or all alike for the whole image.
+        """Weights (N,8C,h,w) of a mean over the grid: each class over its own region, or over everything with one group.
 
         A class that is absent has weight 0 everywhere: its code is N(0,1), and its KL 0.
         """
         s = self.schedule
-        if s.class_view == "whole":
+        if s.encoder_groups == 1:
             return classes.new_full((1, 1, 1, 1), 1 / (grid[0] * grid[1]))
         share = F.adaptive_avg_pool2d(classes, grid)  # (N,C,h,w)
         share = share / share.sum((2, 3), keepdim=True).clamp(min=1e-8)
@@ -200,7 +204,7 @@ class Generator(nn.Module):
         return features
 
     def forward(self, labels: Tensor, z: Tensor) -> Tensor:
-        """labels (N,C,H,W) (+1 channel with `instance_edge`), z (N,*z_shape) -> (N,3,H,W)."""
+        """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,*z_shape) -> (N,3,H,W)."""
         s = self.schedule
         if labels.shape[1:] != (s.label_channels, s.height, s.width):
             raise SmisError(

@@ -113,7 +113,7 @@ class Generator(nn.Module):
         self.to_rgb = nn.Conv2d(s.channels[-1], 3, 3, padding=1)
 
     def forward(self, labels: Tensor, z: Tensor | None = None) -> Tensor:
-        """labels (N,C,H,W) (+1 channel with `instance_edge`), z (N,z_dim) or None -> (N,3,H,W)."""
+        """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,z_dim) or None -> (N,3,H,W)."""
         s = self.schedule
         if labels.shape[1:] != (s.label_channels, s.height, s.width):
             raise SmisError(
