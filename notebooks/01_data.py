@@ -332,7 +332,7 @@ except SmisError as error:
 # place where a wrong value is caught in a batch. (`data.labels` does it for a whole batch, and adds the instance edge.)
 
 # %%
-labels = data.one_hot(batch["label_map"], classes, batch["name"])
+labels = data.labels(batch, classes)
 print(tuple(batch["label_map"].shape), "->", tuple(labels.shape))
 print("one class at each pixel, match:", bool((labels.sum(1) == 1).all()))
 print("argmax gives the label map back, match:", torch.equal(labels.argmax(1), batch["label_map"]))

@@ -51,7 +51,7 @@ spec = presets.data_spec("mannequins", preset)
 classes = data.classes(spec)
 test = data.open_split(spec, "test")
 batch = data.collate([test[i] for i in range(4)])
-labels = data.one_hot(batch["label_map"], classes)
+labels = data.labels(batch, classes)
 C = len(classes)
 print("image", tuple(batch["image"].shape), "labels", tuple(labels.shape), "C =", C)
 

@@ -69,7 +69,7 @@ spec = presets.data_spec("mannequins", preset)
 classes = data.classes(spec)
 test = data.open_split(spec, "test")
 batch = data.collate([test[i] for i in range(2)])
-labels = data.one_hot(batch["label_map"], classes)
+labels = data.labels(batch, classes)
 print("image", tuple(batch["image"].shape), "labels", tuple(labels.shape))
 
 # %%

@@ -57,7 +57,7 @@ experiment = presets.experiment("groupdnet", preset=preset, seed=seed)
 classes = data.classes(experiment.data)
 train_set = data.open_split(experiment.data, "train")
 batch = data.collate([train_set[i] for i in range(experiment.train.batch)])
-batch["labels"] = data.one_hot(batch["label_map"], classes, batch["name"])
+batch["labels"] = data.labels(batch, classes)
 print({key: tuple(batch[key].shape) for key in ("image", "label_map", "labels")})
 
 # %%
@@ -257,7 +257,7 @@ print("mean |pixel - its last value|:", ", ".join(f"{step}: {m:.3f}" for step, m
 networks = runs.load(run.weights)
 test_set = data.open_split(experiment.data, "test")
 shown = data.collate([test_set[i] for i in range(10)])
-labels = data.one_hot(shown["label_map"], classes, shown["name"])
+labels = data.labels(shown, classes)
 rng = generator(seed, "grid")
 rebuilt = reconstruct(networks, shown["image"], labels)
 drawn = [generate(networks, labels, draw(networks, len(labels), rng)) for _ in range(3)]

@@ -53,10 +53,11 @@ seed = 0
 # a code of the whole image by two cycles, DSCGAN has no encoder and is paid for images that differ with their codes.
 
 # %%
-experiments = {model: presets.experiment(model, "mannequins", preset, seed) for model in presets.TABLE_1}
+name, root = presets.main_data()  # mannequins, unless DATA_ROOT is set
+experiments = {model: presets.experiment(model, name, preset, seed, root) for model in presets.TABLE_1}
 schedules = {MODELS[model].title: experiments[model].network for model in presets.ABLATION}
 columns = ["encoder_groups", "class_view", "groups", "channels", "fusion"]
-print(pd.DataFrame({name: {k: getattr(s, k) for k in columns} for name, s in schedules.items()}).T.to_string())
+print(pd.DataFrame({title: {k: getattr(s, k) for k in columns} for title, s in schedules.items()}).T.to_string())
 
 # %% [markdown]
 # Runs that are in the store are taken as they are. What is missing is trained and measured now, with a message.
@@ -76,16 +77,16 @@ for run in store.values():
 # and none of our numbers compares with a published one. What compares is the *order* of the rows.
 
 # %% tags=["nbval-ignore-output"]
-records = results.of_runs("mannequins", preset)
+records = results.of_runs(name, preset)
 masked, spatial = (results.in_reading(records, reading) for reading in ("masked", "spatial"))
 suffix = "[embedded]" if experiments["groupdnet"].evaluation.backbone == "embedded" else ""
-on_backbone = [f"{name}{suffix}" for name in ("mCSD", "mOCD", "mCSD/mOCD", "FID", "LPIPS")]
-metrics = [*on_backbone, "mIoU[embedded]", "FPS", "Params", "s/step"]
+on_backbone = [f"{metric}{suffix}" for metric in ("mCSD", "mOCD", "mCSD/mOCD", "FID", "LPIPS")]
+metrics = [*on_backbone, "SHE", f"mIoU{suffix}", "FPS", "Params", "s/step"]
 print(f"{len(records)} records of {len(store)} runs; {len(metrics)} columns")
 
 # %% tags=["nbval-ignore-output"]
 printed = results.published("SMIS_2003.12697", "table_1")
-columns = {name: METRICS[name].column if METRICS[name].column in printed["columns"] else None for name in metrics}
+columns = {metric: METRICS[metric].column if METRICS[metric].column in printed["columns"] else None for metric in metrics}
 table, caption = results.comparison(masked, presets.TABLE_1, columns, printed)
 results.save_table(table, f"SMIS Table 1. {caption}", "table01_multimodality", preset)
 print(caption)
@@ -113,8 +114,9 @@ print(shares.map("{:.1%}".format).to_string())
 spec, classes = experiments["groupdnet"].data, data.classes(experiments["groupdnet"].data)
 test = data.open_split(spec, "test")
 batch = data.collate([test[i] for i in range(12)])
-labels = data.one_hot(batch["label_map"], classes, batch["name"])
-region = batch["label_map"][0] == classes.names.index("upper clothes")
+labels = data.labels(batch, classes)
+shown = [c for c, part in enumerate(classes.names) if part in ("hair", "upper clothes", "top-clothes")]
+region = batch["label_map"][0] == shown[-1]  # the upper clothes, by either name
 inverted = torch.where(region, -batch["image"][:1], batch["image"][:1])
 pair = torch.cat([batch["image"][:1], inverted])
 moved = (pair[0] - pair[1])[:, ~region].abs().max()
@@ -122,10 +124,11 @@ print(f"{region.float().mean():.1%} of the frame changed; largest pixel change o
 
 # %%
 distance = lpips.embedded()
-outside = {name: reading(distance, pair, region)[1].item() for name, reading in diversity.READINGS.items()}
-inside = {name: reading(distance, pair, region)[0].item() for name, reading in diversity.READINGS.items()}
-for name in outside:
-    print(f"{name:8} inside {inside[name]:.4f}, outside {outside[name]:.4f}: leaks {outside[name] / inside[name]:.2%}")
+outside = {reading: measure(distance, pair, region)[1].item() for reading, measure in diversity.READINGS.items()}
+inside = {reading: measure(distance, pair, region)[0].item() for reading, measure in diversity.READINGS.items()}
+for reading in outside:
+    leak = outside[reading] / inside[reading]
+    print(f"{reading:8} inside {inside[reading]:.4f}, outside {outside[reading]:.4f}: leaks {leak:.2%}")
 print(f"masked, outside: we see {outside['masked']:.4f}, expected 0, match: {outside['masked'] == 0}")
 
 # %% [markdown]
@@ -136,14 +139,15 @@ print(f"masked, outside: we see {outside['masked']:.4f}, expected 0, match: {out
 # %% tags=["nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.4), gridspec_kw={"wspace": 0.34})
 x, y, ratio = on_backbone[:3]
-of = {name: results.cells(part, presets.TABLE_1, on_backbone[:3]) for name, part in (("masked", masked), ("spatial", spatial))}
-for ax, (name, cells) in zip(axes, of.items(), strict=True):
+readings = {"masked": masked, "spatial": spatial}
+of = {reading: results.cells(part, presets.TABLE_1, on_backbone[:3]) for reading, part in readings.items()}
+for ax, (reading, cells) in zip(axes, of.items(), strict=True):
     points = {MODELS[model].title: (cells[model, x], cells[model, y]) for model in presets.TABLE_1}
     viz.dots(points, ax, ratios=(0.5, 1, 2, 5, 10)).set(xlabel=f"{x} ↑", ylabel=f"{y} ↓")
-    ax.set_title(f"{name} reading", pad=14)
+    ax.set_title(f"{reading} reading", pad=14)
 axes[1].legend(loc="center left", bbox_to_anchor=(1.08, 0.5))
-viz.save(fig, "fig_class_control", f"mannequins at preset {preset}; bars: 95 % over label maps; dashed: one mCSD/mOCD.", preset)
-both = {name: {MODELS[m].title: str(cells[m, ratio]) for m in presets.TABLE_1} for name, cells in of.items()}
+viz.save(fig, "fig_class_control", f"{name} at preset {preset}; bars: 95 % over label maps; dashed: one mCSD/mOCD.", preset)
+both = {reading: {MODELS[m].title: str(cells[m, ratio]) for m in presets.TABLE_1} for reading, cells in of.items()}
 print(pd.DataFrame(both).rename_axis(columns="mCSD/mOCD").to_string())
 
 # %% [markdown]
@@ -157,14 +161,13 @@ protocol, control = experiments["groupdnet"].evaluation, {}
 most_n, most_m = max(2, min(24, protocol.n_maps // 2)), protocol.m_pairs
 ns = sorted({max(2, round(most_n * share)) for share in (0.125, 0.25, 0.5, 1)})
 ms = sorted({max(1, round(most_m * share)) for share in (0.12, 0.35, 1)})
-pool = data.collate([test[i] for i in range(min(len(test), 4 * most_n))])["label_map"]
+pool = data.labels(data.collate([test[i] for i in range(min(len(test), 4 * most_n))]), classes)
 print(f"n: {ns}, m: {ms}; the records above have n = {protocol.n_maps}, m = {protocol.m_pairs}")
 
 # %% tags=["nbval-ignore-output"]
 sample = partial(vary, runs.load(store["groupdnet"].weights))
 for n, m in dict.fromkeys([*((n, ms[len(ms) // 2]) for n in ns), *((ns[-1], m) for m in ms)]):
-    pool_labels = data.one_hot(pool, classes)
-    measured = diversity.class_diversity(sample, pool_labels, len(classes), n=n, m=m, distance=distance)
+    measured = diversity.class_diversity(sample, pool, len(classes), n=n, m=m, distance=distance)
     control[n, m] = measured["masked"].measurements()[0]
 print(pd.Series({f"n {n}, m {m}": f"{c.value:.4f} [{c.interval[0]:.4f}, {c.interval[1]:.4f}]" for (n, m), c in control.items()}))
 
@@ -198,9 +201,9 @@ inside_c, outside_c = measured["masked"].per_class()
 by_class = pd.DataFrame({"inside": inside_c, "outside": outside_c}, index=classes.names)
 skin = by_class.index.isin(["face", "arms", "legs"])
 print(by_class.round(4).to_string())
-for name, rows in (("all classes", slice(None)), ("those that share no factor", ~skin)):
+for which, rows in (("all classes", slice(None)), ("those that share no factor", ~skin)):
     means = by_class[rows].mean()
-    print(f"GroupDNet, {name}: inside / outside {means['inside'] / means['outside']:.2f} (n = {n}, m = {m})")
+    print(f"GroupDNet, {which}: inside / outside {means['inside'] / means['outside']:.2f} (n = {n}, m = {m})")
 
 # %% [markdown]
 # ## The paper's statements, each checked
@@ -234,8 +237,9 @@ print(targets.to_string(index=False))
 # %%
 networks, one = {model: runs.load(run.weights) for model, run in store.items()}, labels[:1]
 z = {model: draw(net, 1, generator(seed, "base")) for model, net in networks.items()}  # the same where shapes agree
-parts = {name: classes.names.index(name) for name in ("hair", "upper clothes", "lower clothes", "background")}
-present = {name: bool((batch["label_map"][0] == c).any()) for name, c in parts.items()}
+wanted = ("hair", "upper clothes", "lower clothes", "top-clothes", "bottom-clothes", "background")
+parts = {part: classes.names.index(part) for part in wanted if part in classes.names}
+present = {part: bool((batch["label_map"][0] == c).any()) for part, c in parts.items()}
 print("in the label map:", present)
 
 
@@ -248,25 +252,25 @@ def changed(model: str, c: int | None, k: int) -> torch.Tensor:
 
 base = generate(networks["groupdnet"], one, z["groupdnet"])
 rows = {}
-for name, c in {**parts, "everything": None}.items():
+for part, c in {**parts, "everything": None}.items():
     lit = viz.spotlight(batch["label_map"][:1], classes, range(len(classes)) if c is None else [c])
-    rows[name] = torch.cat([lit, base, changed("groupdnet", c, 6)])
+    rows[part] = torch.cat([lit, base, changed("groupdnet", c, 6)])
 
 # %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, ["label map", "one code", *(f"draw {k + 1}" for k in range(6))], size=1.15)
 viz.save(fig, "fig01_smis", f"As SMIS Figure 1: {store['groupdnet'].experiment.name}; a row changes one class.", preset)
-for name, c in parts.items():
-    moved, here = (rows[name][2:] - base).abs().mean((0, 1)), batch["label_map"][0] == c
-    print(f"{name:14} mean pixel change inside {moved[here].mean():.3f}, outside {moved[~here].mean():.3f}")
+for part, c in parts.items():
+    moved, here = (rows[part][2:] - base).abs().mean((0, 1)), batch["label_map"][0] == c
+    print(f"{part:14} mean pixel change inside {moved[here].mean():.3f}, outside {moved[~here].mean():.3f}")
 
 # %% [markdown]
 # ## Figure 4: the methods side by side
 #
-# Each network has a row. The same three draws of one class after another: upper clothes, then lower clothes, then hair.
+# Each network has a row. The same three draws of one class after another: hair, then upper clothes, then lower clothes.
 # VSPADE, BicycleGAN and DSCGAN have no code of a class; there is nothing to change but all of it, and so all changes.
 
 # %%
-changes = {name: parts[name] for name in ("upper clothes", "lower clothes", "hair")}
+changes = {part: c for part, c in parts.items() if part != "background"}
 figure4 = {}
 for model in presets.TABLE_1:
     images = [generate(networks[model], one, z[model]), *(changed(model, c, 3) for c in changes.values())]
@@ -275,11 +279,11 @@ whole = [MODELS[model].title for model in presets.TABLE_1 if not networks[model]
 print(f"{len(figure4)} rows of {len(figure4['VSPADE'])} images; no code of a class in:", ", ".join(whole))
 
 # %% tags=["nbval-ignore-output"]
-titles = ["one code", *(name if k == 1 else "" for name in changes for k in range(3))]
-caption = f"As SMIS Figure 4: mannequins, preset {preset}, seed {seed}; three draws of a class. {', '.join(whole)}: whole code."
+titles = ["one code", *(part if k == 1 else "" for part in changes for k in range(3))]
+caption = f"As SMIS Figure 4: {name}, preset {preset}, seed {seed}; three draws of a class. {', '.join(whole)}: whole code."
 fig = viz.image_rows(figure4, titles)
 viz.save(fig, "fig04_methods", caption, preset)
-print("mean pixel change:", {name: round((i[1:] - i[:1]).abs().mean().item(), 3) for name, i in figure4.items()})
+print("mean pixel change:", {title: round((i[1:] - i[:1]).abs().mean().item(), 3) for title, i in figure4.items()})
 
 # %% [markdown]
 # The same as a map of what changed: the mean absolute change of a pixel, with the class that should change outlined. In
@@ -294,13 +298,13 @@ for model in presets.TABLE_1:
     maps = [(changed(model, c, 12) - first).abs().mean((0, 1)) for c in every.values()]
     heat[MODELS[model].title] = torch.stack(maps)
 fig = viz.heat_rows(heat, outlines, list(every), size=1.2, label="mean |change| of a pixel (0..2)")
-viz.save(fig, "fig04_what_changed", f"mannequins at preset {preset}, seed {seed}: change per pixel over 12 draws.", preset)
+viz.save(fig, "fig04_what_changed", f"{name} at preset {preset}, seed {seed}: change per pixel over 12 draws.", preset)
 
 # %% tags=["nbval-ignore-output"]
 contrast = {}
-for name, maps in heat.items():
+for title, maps in heat.items():
     sides = [f"{change[o].mean():.3f} | {change[~o].mean():.3f}" for change, o in zip(maps, outlines, strict=True)]
-    contrast[name] = dict(zip(every, sides, strict=True))
+    contrast[title] = dict(zip(every, sides, strict=True))
 print(pd.DataFrame(contrast).T.rename_axis("inside | outside").to_string())
 
 # %% [markdown]

@@ -84,7 +84,7 @@ print("`custom` on that folder gives what `photos` gives, match:", same)
 
 # %%
 batch = data.collate([test_set[i] for i in range(9)])
-labels = data.one_hot(batch["label_map"], classes, batch["name"])
+labels = data.labels(batch, classes)
 columns = [name.split("-", 1)[1] for name in batch["name"]]
 fig = viz.image_rows({"photograph": batch["image"], "label map": viz.colour(batch["label_map"], classes)}, columns)
 viz.save(fig, "fig_06_photos", f"Held-out crops of photos at preset {preset}, and their clusters.", preset)

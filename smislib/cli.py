@@ -134,7 +134,8 @@ def reproduce(
 ):
     """Train, measure and execute every notebook; then list every table and figure with its path.
 
-    With --root, the tables are made on that folder (data set `custom`) instead of the embedded data.
+    With --root (or DATA_ROOT) the tables are made on real data: a folder that holds deepfashion, cityscapes, ade20k or some
+    of them, or a custom folder with its classes.json.
     """
     from .reproduce import reproduce as reproduce_all
 

@@ -102,11 +102,13 @@ def is_current(source: Path, preset: str) -> bool:
 
 
 def named(source: Path) -> list[str]:
-    """The figures and tables that a notebook saves: the names it gives to `viz.save` and `results.save_table`."""
+    """The figures and tables that a notebook saves: the names it gives to `viz.save` and `results.save_table`, as patterns
+    with a * for what an f-string fills in."""
     calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call) and len(node.args) > 2]
     place = {"save": 1, "save_table": 2}
     arguments = [call.args[place[call.func.attr]] for call in calls if getattr(call.func, "attr", None) in place]
-    return [a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    parts = [a.values if isinstance(a, ast.JoinedStr) else [a] for a in arguments]
+    return ["".join(part.value if isinstance(part, ast.Constant) else "*" for part in name) for name in parts]
 
 
 def execute_all(sources: list[Path], preset: str, *, jobs: int = 1, **arguments: Any) -> list[Path]:

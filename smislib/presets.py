@@ -24,6 +24,8 @@ TABLE_2 = ("bicyclegan", "dscgan", "pix2pixhd", "spade", "groupdnet")  # likewis
 
 # The paper's data sets, and what stands in for each where there are no folders.
 STANDS_FOR = {"mannequins": "deepfashion", "streets": "cityscapes", "rooms": "ade20k"}
+_PAPER = {"deepfashion": "DeepFashion", "cityscapes": "Cityscapes", "ade20k": "ADE20K"}
+PAPER_NAMES = _PAPER | {stand_in: _PAPER[real] for stand_in, real in STANDS_FOR.items()}  # as the column headings have them
 
 DATA_SPECS = {
     "mannequins": {
@@ -102,6 +104,7 @@ _TABLE_2_ALONE = {
     "evaluation": replace(EVALUATION["demo"], n_maps=0),
 }
 OF_DATA = {
+    **{(name, "smoke"): {"evaluation": replace(EVALUATION["smoke"], n_maps=0)} for name in ("streets", "rooms")},
     ("streets", "demo"): _TABLE_2_ALONE,
     ("rooms", "demo"): _TABLE_2_ALONE,
     ("photos", "demo"): {"train": replace(TRAIN["demo"], steps=400)},

@@ -26,7 +26,9 @@ STYLE = {
     "axes.grid": True,
     "grid.color": "0.92",
     "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=["#3566a8", "#d1603d", "#4c956c", "#8e6bb0", "#c79a2b", "#5b6770"]),
+    "axes.prop_cycle": matplotlib.cycler(
+        color=["#3566a8", "#d1603d", "#4c956c", "#8e6bb0", "#c79a2b", "#5b6770", "#c26d9b", "#3aa3a3"]
+    ),
     "lines.linewidth": 1.4,
     "legend.frameon": False,
     "figure.dpi": 110,

@@ -67,3 +67,59 @@ def test_the_readme_table_goes_between_its_marks_and_nowhere_else():
     assert fill(text, "t", "new") == "a\n<!-- t -->\nnew\n<!-- /t -->\nb\n"
     with pytest.raises(SmisError, match="<!-- other -->"):
         fill(text, "other", "new")
+
+
+def test_better_follows_the_direction_of_its_metric():
+    cells = table(
+        spade__FID=(10, 9, 11), groupdnet__FID=(30, 28, 32), spade__mIoU=(0.8, 0.79, 0.81), groupdnet__mIoU=(0.5, 0.4, 0.6)
+    )
+    assert claims.better(cells, "FID", "spade", "groupdnet") is True
+    assert claims.better(cells, "mIoU", "spade", "groupdnet") is True
+    assert claims.better(cells, "mIoU", "groupdnet", "spade") is False
+
+
+def test_two_values_are_level_when_each_lies_in_the_interval_of_the_other():
+    a, wide, far = (10, 9, 11), (10.5, 8, 13), (12, 10.9, 13)
+    assert claims.level(table(spade__FID=a, groupdnet__FID=wide), "FID", "spade", "groupdnet") is True
+    assert (
+        claims.level(table(spade__FID=a, groupdnet__FID=far), "FID", "spade", "groupdnet") is False
+    )  # intervals meet, values not
+    assert claims.level(table(spade__FID=a), "FID", "spade", "groupdnet") is None
+
+
+def test_table_2_asks_of_each_data_set_what_the_paper_says_of_it():
+    good, bad = (0.8, 0.79, 0.81), (0.5, 0.49, 0.51)
+    values = dict.fromkeys(("spade", "groupdnet"), good) | dict.fromkeys(("bicyclegan", "dscgan", "pix2pixhd"), bad)
+    cells = {(model, "mIoU"): cell(*value) for model, value in values.items()}
+    found = claims.smis_table_2({"mannequins": cells, "rooms": cells}).query("metric == 'mIoU'").set_index(["data", "statement"])
+    assert found.loc[("mannequins", "GroupDNet level with SPADE"), "verdict"] == "reproduced"
+    assert found.loc[("mannequins", "SPADE better than DSCGAN"), "verdict"] == "reproduced"
+    assert found.loc[("rooms", "SPADE better than GroupDNet"), "verdict"] == "not decidable"  # the paper has it below there
+    assert found.loc[("rooms", "GroupDNet better than pix2pixHD"), "verdict"] == "reproduced"
+    assert set(claims.smis_table_2({"streets": {}})["verdict"]) == {"not decidable"}
+
+
+def test_table_3_compares_the_row_that_lacks_a_part_with_the_one_that_has_it():
+    high, low = (20, 19, 21), (10, 9, 11)
+    found = claims.smis_table_3(table(groupdnet_whole__FID=high, groupdnet__FID=low)).set_index(["row", "metric"])
+    assert found.loc[("w/o split input", "FID"), "verdict"] == "reproduced"
+    maps = "w/o encoder-produced mean/var maps", "FID"
+    at_paper = table(groupdnet_vector__FID=high, groupdnet__FID=low)
+    assert claims.smis_table_3(at_paper).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
+    at_demo = table(groupdnet_maps__FID=low, groupdnet__FID=high)  # there GroupDNet is the one without
+    assert claims.smis_table_3(at_demo).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
+
+
+def test_most_metrics_are_more_than_half_of_them():
+    worse = {f"groupdnet_unsynced__{m}": (20, 19, 21) for m in ("FID", "mOCD", "mCSD")}
+    reference = {f"groupdnet__{m}": (10, 9, 11) for m in ("FID", "mOCD", "mCSD")}
+    most = ("w/o SyncBN", "most of these")
+
+    def verdict(**rows):
+        return claims.smis_table_3(table(**rows)).set_index(["row", "metric"]).loc[most, "verdict"]
+
+    assert verdict(**worse, **reference) == "not decidable"  # FID, mOCD worse, mCSD better, LPIPS unknown
+    lower = {"groupdnet_unsynced__mCSD": (5, 4, 6)}
+    assert verdict(**(worse | lower), **reference) == "reproduced"
+    better = {f"groupdnet_unsynced__{m}": (5, 4, 6) for m in ("FID", "mOCD")}
+    assert verdict(**(worse | better), **reference) == "not reproduced"

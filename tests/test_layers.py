@@ -203,3 +203,15 @@ def test_two_processes_normalise_as_one_with_the_whole_batch(cut, tmp_path, proc
     for _, _, mean, var in found:
         torch.testing.assert_close(mean, norm.running_mean)
         torch.testing.assert_close(var, norm.running_var)
+
+
+def test_batch_norm_without_sync_takes_each_device_by_itself():
+    norm, x = ParamFreeBatchNorm(3, devices=4), 5 + 2 * torch.randn(8, 3, 5, 6)
+    alone = ParamFreeBatchNorm(3)
+    for part, found in zip(x.chunk(4), norm(x).chunk(4), strict=True):
+        torch.testing.assert_close(found, ParamFreeBatchNorm(3)(part))
+    alone(x[:2])
+    assert torch.equal(norm.running_mean, alone.running_mean)  # the first device's are what is saved
+    assert torch.equal(norm.running_var, alone.running_var)
+    norm.eval(), alone.eval()
+    assert torch.equal(norm(x), alone(x))

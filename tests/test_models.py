@@ -292,7 +292,7 @@ def test_a_size_the_network_cannot_take_names_the_multiple(size):
         ({"groups": (8, 8, 4)}, "groups has 3 entries for 4 blocks"),
         ({"hidden": (8, 8, 9, 8)}, "block 2's CG-Norm: 8 -> 9 channels do not divide into 4 groups"),
         ({"encoder_channels": (16, 32)}, "one encoder width per upsampling"),
-        ({"class_view": "whole"}, "encoder: 3 -> "),
+        ({"encoder_channels": (16, 33, 32)}, "encoder: 24 -> 16 -> 33"),
         ({"class_view": "croped"}, "Did you mean 'crop'"),
         ({"code": "vectr"}, "Did you mean 'vector'"),
         ({"norm": "bach"}, "Did you mean 'batch'"),
