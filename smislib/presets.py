@@ -78,7 +78,7 @@ DATA_SPECS = {
 TRAIN = {
     "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, threads=1,
                        log_every=1, sample_every=3, checkpoint_every=2),
-    "demo": TrainSpec(steps=1000, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, threads=1,
+    "demo": TrainSpec(steps=800, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, threads=1,
                       log_every=10, sample_every=100, checkpoint_every=100),
     # 29,000 images, batch 32: 907 steps an epoch, 60 epochs at a constant rate and 40 of decay
     "paper": TrainSpec(steps=90_700, batch=32, log_every=50, sample_every=2000, checkpoint_every=2000),
@@ -100,14 +100,14 @@ EVALUATION = {
 # What a data set changes at a preset: at `paper` SMIS 4.1 and appendix A; for COCO-Stuff, which SMIS does not use, SPADE 4.1.
 # Away from DeepFashion the paper measures no diversity (Table 2), and 48 classes would take an hour of it: n_maps 0.
 _TABLE_2_ALONE = {
-    "train": replace(TRAIN["demo"], steps=400),
+    "train": replace(TRAIN["demo"], steps=300),
     "evaluation": replace(EVALUATION["demo"], n_maps=0),
 }
 OF_DATA = {
     **{(name, "smoke"): {"evaluation": replace(EVALUATION["smoke"], n_maps=0)} for name in ("streets", "rooms")},
     ("streets", "demo"): _TABLE_2_ALONE,
     ("rooms", "demo"): _TABLE_2_ALONE,
-    ("photos", "demo"): {"train": replace(TRAIN["demo"], steps=400)},
+    ("photos", "demo"): {"train": replace(TRAIN["demo"], steps=300)},
     # 92 steps an epoch, 100 epochs and 100 of decay; measured on all 500 images of the validation set
     ("cityscapes", "paper"): {
         "train": replace(TRAIN["paper"], steps=200 * 92, constant=0.5),

@@ -200,7 +200,7 @@ def test_text_becomes_the_type_of_the_field():
         ("train.constant", "1.5", r"constant is a share of the steps, in \[0, 1\]; found 1.5"),
         ("train.precision", "bf16", "unknown precision 'bf16'. Did you mean 'bf16-mixed'"),
         ("train.threads", "0", "TrainSpec.threads must be at least 1, found 0"),
-        ("evaluation.n_maps", "0", "EvalSpec.n_maps must be at least 1, found 0"),
+        ("evaluation.n_maps", "-1", "EvalSpec.n_maps must be at least 0, found -1"),
         ("evaluation.backbone", "papr", "Did you mean 'paper'"),
     ],
 )
