@@ -207,12 +207,12 @@ def test_mirrored_instances_stay_with_their_picture(home):
 
 
 def test_schedules_of_streets_and_rooms():
-    for preset, size in (("smoke", 32), ("demo", 64), ("paper", 256)):
+    for preset, size, cells in (("smoke", 32, 4), ("demo", 48, 3), ("paper", 256, 4)):
         street = presets.experiment("groupdnet", "streets", preset).network
-        assert (street.height, street.width) == (size, 2 * size) and street.grid == (4, 8)
+        assert (street.height, street.width) == (size, 2 * size) and street.grid == (cells, 2 * cells)
         assert street.instance_edge and street.label_channels == 13 and street.groups[:2] == (12, 12) and street.groups[-1] == 1
         room = presets.experiment("groupdnet", "rooms", preset).network
-        assert room.grid == (4, 4) and not room.instance_edge
+        assert room.grid == (cells, cells) and not room.instance_edge
         assert room.C == 48 and room.groups[0] == 48 and room.groups[1] < 48 and room.groups[-1] == 1
         for model in presets.TABLE_1:
             presets.experiment(model, "rooms", preset)
