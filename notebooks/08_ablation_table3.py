@@ -124,7 +124,7 @@ for model in rows:
     z = draw(net, 3, rng)
     one_class = resample(net, z[:1], c, 3, generator(seed, "one class"))
     figure[MODELS[model].title] = generate(net, batch["labels"], torch.cat([z, one_class]))
-titles = ["all codes", "", "", f"{classes.names[c]}", "", ""]
+titles = ["", "all codes", "", "", f"{classes.names[c]} alone", ""]
 fig = viz.image_rows(figure, titles, size=1.05)
 viz.save(fig, "table03_samples", f"{name}, preset {preset}, seed {seed}: GroupDNet with one thing changed.", preset)
 change = {title: (images[3:] - images[:1]).abs().mean((0, 1)) for title, images in figure.items()}
