@@ -1,10 +1,10 @@
-"""Applications of the codes (SMIS figure 6): mixing, morphing, and images whose label map was edited."""
+"""Applications of the codes (SMIS figure 6): mixing, morphing, and images whose label map was edited, and their numbers."""
 
 import pytest
 import torch
 
-from smislib import data, presets
-from smislib.data import edit
+from smislib import applications, data, presets
+from smislib.data import edit, synthetic
 from smislib.errors import SmisError
 from smislib.sample import class_slice, draw, encode, generate, generator, interpolate, manipulate, mix, reconstruct
 
@@ -114,3 +114,69 @@ def test_moved_instances_enter_by_their_edges():
     made = manipulate(nets, image, batch["labels"][:1], batch["labels"])
     assert made.shape == (3, 3, 32, 64)
     assert (made[0] - made[1]).abs().max() > 1e-6  # the same label map: only the edge between the two cars differs
+
+
+# --- applications -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mannequins(nets):
+    """Networks that know their data set, as loaded ones do, and two of its samples."""
+    nets.experiment = presets.experiment("groupdnet", preset="smoke")
+    pictures = [synthetic.RENDERERS["mannequins"].render(0, "test", i, 32) for i in (5, 7)]
+    return nets, [
+        {
+            "image": torch.from_numpy(p["image"]).movedim(-1, 0) / 127.5 - 1,
+            "label_map": torch.from_numpy(p["label_map"]).long(),
+            "name": f"{i}",
+        }
+        for i, p in enumerate(pictures)
+    ]
+
+
+def test_a_mixture_of_samples_is_that_of_their_codes(mannequins):
+    nets, (base, source) = mannequins
+    rebuilt, mixed = applications.mixture(nets, base, {"hair": source})
+    batch = data.labelled([base, source], classes())
+    z = encode(nets, batch["image"], batch["labels"])
+    torch.testing.assert_close(rebuilt[None], generate(nets, batch["labels"][:1], z[:1]))
+    c = classes().names.index("hair")
+    torch.testing.assert_close(mixed[None], generate(nets, batch["labels"][:1], mix(nets, z[:1], {c: z[1:]})))
+    assert applications.appearance(nets, source, "hair")[c].equal(encode(nets, batch["image"][1:], batch["labels"][1:]))
+    with pytest.raises(SmisError, match=r"unknown class 'hairs'\. Did you mean 'hair'"):
+        applications.mixture(nets, base, {"hairs": source})
+
+
+def test_changes_are_measured_inside_and_outside_the_edit(mannequins):
+    nets, (base, _) = mannequins
+    bald = edit.recast(base, applications.where(nets, base, ["hair"]), 0)
+    found = applications.manipulations(nets, base, {"none": base, "bald": bald})
+    assert found.images.shape == (4, 3, 32, 32) and torch.equal(found.images[0], base["image"])
+    assert torch.equal(found.regions[3], applications.where(nets, base, ["hair"])) and not found.regions[:3].any()
+    regions = torch.zeros(3, 2, 2, dtype=torch.bool)
+    regions[2, 0] = True
+    images = torch.zeros(3, 3, 2, 2)
+    images[0], images[2, :, 0, 0], images[2, :, 1] = 9.0, 0.5, 0.1  # image 0 is the original: it does not count
+    measured = applications.change(applications.Edited(images, images, regions))
+    assert measured["share"] == [0.5] and measured["inside"] == [0.25] and measured["outside"] == [pytest.approx(0.1)]
+
+
+def test_the_way_of_a_morph_adds_up_its_steps():
+    frames = torch.zeros(5, 3, 1, 2)
+    frames[2, :, 0, 0], frames[3, :, 0, 0], frames[3, :, 0, 1] = 1.0, 0.5, 0.25  # there and half back; outside: a quarter
+    frames[0], frames[4] = 7.0, -7.0  # the two images themselves are no part of it
+    found = applications.path(applications.Morph(frames, torch.tensor([[True, False]])))
+    assert found == pytest.approx({"inside": 1.5, "outside": 0.25, "straight": 1 / 3})
+
+
+def test_a_morph_of_one_class_starts_and_ends_at_its_codes(mannequins):
+    nets, (first, last) = mannequins
+    found = applications.morph(nets, first, last, ["hair"], frames=3)
+    rebuilt, mixed = applications.mixture(nets, first, {"hair": last})
+    torch.testing.assert_close(found.images[1], rebuilt)
+    torch.testing.assert_close(found.images[3], mixed)
+    hair = applications.where(nets, first, ["hair"])
+    assert torch.equal(found.region, hair) and torch.equal(found.images[0][:, hair], first["image"][:, hair])
+    assert not torch.equal(found.images[0][:, ~hair], first["image"][:, ~hair])  # greyed out
+    whole = applications.morph(nets, first, last, frames=2)
+    assert whole.region.all() and torch.equal(whole.images[0], first["image"]) and torch.equal(whole.images[3], last["image"])
