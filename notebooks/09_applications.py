@@ -172,7 +172,8 @@ rows, outlines = {}, {}
 for name, found in dolls.items():
     rows[f"{name}: label map"] = torch.cat([found.label_maps, cut_map])
     rows[f"{name}: image"] = torch.cat([found.images, cut_image])
-    outlines[f"{name}: label map"] = found.regions
+    figure = edits[name]["moved"]["label_map"] != of["background"]  # of all that differs, its new place says most
+    outlines[f"{name}: label map"] = torch.cat([found.regions[:-1], figure[None]])
 print(f"{len(rows)} rows of {len(rows['A: image'])}")
 
 # %% tags=["nbval-ignore-output"]
