@@ -212,8 +212,8 @@ edits = {
 print({name: len(edit.instances(s, of["car"]) + edit.instances(s, of["person"])) for name, s in edits.items()}, "instances")
 
 # %% [markdown]
-# A code belongs to a class, not to an instance. So the inserted car first looks like the cars that are there. With the
-# code of the street that it was cut from (`parts`, as in a mixture) it keeps its own look, and gives it to the others.
+# A code belongs to a class, not to an instance. So the inserted car looks like the cars that are there. With the code of
+# the street that it was cut from (`parts`, as in a mixture) all cars, the inserted one and the others, look like those.
 
 # %%
 found = manipulations(nets["streets"], street, edits, {"a car, its code": {"parts": appearance(nets["streets"], donor, "car")}})

@@ -142,6 +142,8 @@ def test_a_shape_never_leaves_the_frame():
     for foot in ((0, 1), (6, 1), (1, 0), (1, 7)):
         with pytest.raises(SmisError, match="the foot must be in rows 1 to 5 and columns 1 to 6"):
             edit.insert(sample, shape, foot)
+    with pytest.raises(SmisError, match="it is larger: `scaled` shrinks it"):
+        edit.insert(sample, shape.scaled(4), (5, 4))
     with pytest.raises(SmisError, match="has none left"):
         shape.scaled(0.1)
 
@@ -167,6 +169,8 @@ def test_a_region_that_is_not_there_is_an_error_that_says_what_is():
         edit.region(sample)
     with pytest.raises(SmisError, match="region is empty"):
         edit.recast(sample, torch.zeros(1, 2, dtype=torch.bool), 1)
+    with pytest.raises(SmisError, match=r"region is torch.bool \(2, 2\), expected bool of the label map's size, \(1, 2\)"):
+        edit.cut(sample, torch.ones(2, 2, dtype=torch.bool))
 
 
 # --- real scenes ------------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def grown(where: Tensor, within: Tensor, pixels: int) -> Tensor:
 
 def cut(sample: dict, where: Tensor) -> Shape:
     """The region `where` as a shape to be inserted elsewhere; the sample keeps it."""
-    top, bottom, left, right = _box(where)
+    top, bottom, left, right = _box(sample, where)
     box = (slice(top, bottom + 1), slice(left, right + 1))
     numbers = sample["instance_map"][box] if "instance_map" in sample else None
     return Shape(sample["label_map"][box], where[box], (bottom, left + (right - left) // 2), numbers)
@@ -95,8 +95,8 @@ def remove(sample: dict, where: Tensor, *, fill: Sequence[int] | str) -> dict:
     `fill` says what may flow in: a list of classes (one class: that one everywhere), or NEAREST for whatever is nearest.
     Raises SmisError when no pixel of them remains.
     """
-    _box(where)
-    source = ~where if fill == NEAREST else ~where & torch.isin(sample["label_map"], torch.tensor(list(fill)))
+    _box(sample, where)
+    source = ~where if fill == NEAREST else ~where & torch.isin(sample["label_map"], torch.tensor(list(fill), dtype=torch.long))
     if not source.any():
         raise SmisError(f"nothing can fill the hole in {_name(sample)}: outside the region there is no pixel of {fill}.")
     nearest = ndimage.distance_transform_edt(~source.numpy(), return_distances=False, return_indices=True)
@@ -110,7 +110,7 @@ def recast(sample: dict, where: Tensor, c: int, instance: int | None = None) -> 
 
     For an object to be told from others of its class, `instance=new_instance(sample, c)`.
     """
-    _box(where)
+    _box(sample, where)
     values = {"label_map": c, "instance_map": c if instance is None else instance}
     return sample | {key: sample[key].masked_fill(where, values[key]) for key in _maps(sample)}
 
@@ -119,16 +119,14 @@ def insert(sample: dict, shape: Shape, foot: tuple[int, int] | None = None, *, b
     """`shape` stands in the sample: its lowest row on row y, the middle of its box in column x of `foot` (y, x), by default
     where it was cut from. `behind`: classes of the sample that stay in front of it.
 
-    Its instances get new numbers. Raises SmisError when it would not lie in the frame as a whole.
+    Its instances get numbers that are free. Raises SmisError when it would not lie in the frame as a whole.
     """
     (h, w), (H, W), (y, x) = shape.mask.shape, sample["label_map"].shape, foot or shape.foot
     top, left = y - h + 1, x - (w - 1) // 2
     if top < 0 or left < 0 or top + h > H or left + w > W:
-        lowest, first = h - 1, (w - 1) // 2
-        raise SmisError(
-            f"a shape of {h}x{w} pixels with its foot at {(y, x)} leaves the frame of {H}x{W}: "
-            f"the foot must be in rows {lowest} to {H - 1} and columns {first} to {first + W - w}."
-        )
+        rows, columns = f"rows {h - 1} to {H - 1}", f"columns {(w - 1) // 2} to {(w - 1) // 2 + W - w}"
+        fits = f"the foot must be in {rows} and {columns}" if h <= H and w <= W else "it is larger: `scaled` shrinks it"
+        raise SmisError(f"a shape of {h}x{w} pixels with its foot at {(y, x)} leaves the frame of {H}x{W}: {fits}.")
     box = (slice(top, top + h), slice(left, left + w))
     shown = shape.mask & ~torch.isin(sample["label_map"][box], torch.tensor(list(behind), dtype=torch.long))
     new = {"label_map": shape.label_map}
@@ -173,8 +171,13 @@ def _renumbered(sample: dict, shape: Shape) -> Tensor:
     return numbers
 
 
-def _box(where: Tensor) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right), all within the region."""
+def _box(sample: dict, where: Tensor) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of a region of the sample, all within."""
+    if where.dtype != torch.bool or where.shape != sample["label_map"].shape:
+        raise SmisError(
+            f"the region is {where.dtype} {tuple(where.shape)}, expected bool of the label map's size, "
+            f"{tuple(sample['label_map'].shape)}."
+        )
     if not where.any():
         raise SmisError("the region is empty: an edit needs at least one pixel.")
     rows, columns = where.any(1).nonzero(), where.any(0).nonzero()
