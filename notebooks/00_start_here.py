@@ -184,9 +184,9 @@ else:
 # | Figures 4, 11 | the ablation in pictures | notebook 05 |
 # | Table 1 | the ablation in numbers: mCSD, mOCD, FID, LPIPS, speed, size | notebook 05; BicycleGAN and DSCGAN later |
 # | Table 4, Figures 7 to 10 | channels and groups for each data set | notebook 03 |
-# | Table 2, Figures 5, 12, 13, 14 | against label-to-image networks | later, with pix2pixHD and SPADE |
+# | Table 2, Figures 5, 12, 13 | against label-to-image networks | later, with pix2pixHD and SPADE |
 # | Table 3 | ablation of details: class split, kind of norm, spectral norm | later; each is one value of the schedule (02, 03) |
-# | Figure 6 | appearance mixture, manipulation, morphing | later, with sliders over the codes |
+# | Figures 6, 14 | appearance mixture, manipulation, morphing | notebook 09 |
 #
 # | notebook | topic |
 # |---|---|
@@ -197,6 +197,7 @@ else:
 # | 04 | training: the losses one by one, curves, samples over time |
 # | 05 | the ablation |
 # | 06 | your own images: the whole way on real photographs |
+# | 09 | applications: mixing, editing label maps, morphing |
 #
 # The papers around SMIS (pix2pix, SPADE / GauGAN, OASIS, S3GAN) come later, each as one file of the library and
 # notebooks of its own.

@@ -5,7 +5,7 @@ from .data import DATA
 from .models import MODELS
 from .presets import batch, build, experiment
 from .runs import load
-from .sample import draw, encode, generate, generator, interpolate, mix, reconstruct, resample
+from .sample import draw, encode, generate, generator, interpolate, manipulate, mix, reconstruct, resample
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "generator",
     "interpolate",
     "load",
+    "manipulate",
     "mix",
     "reconstruct",
     "resample",

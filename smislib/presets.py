@@ -223,5 +223,4 @@ def batch(networks: nn.Module, split: str = "test", n: int = 8, first: int = 0) 
     images = data.open_split(spec, split)
     if not 0 <= first < first + n <= len(images):
         raise SmisError(f"images {first} to {first + n - 1} asked for, the {split} split of {spec.name} has {len(images)}.")
-    found = data.collate([images[i] for i in range(first, first + n)])
-    return found | {"labels": data.labels(found, data.classes(spec))}
+    return data.labelled([images[i] for i in range(first, first + n)], data.classes(spec))

@@ -1,4 +1,4 @@
-"""Codes and images: encode, draw, generate, resample one class, mix, interpolate. Noise always comes in from outside.
+"""Codes and images: encode, draw, generate, resample one class, mix, manipulate, interpolate. Noise always comes from outside.
 
 Everything here takes the `Networks` of an experiment in eval mode and returns tensors without gradients.
 z is (N, *z_shape); where codes have class parts, class c owns the channels `class_slice(networks, c)`. A model that gives one
@@ -105,6 +105,37 @@ def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:
         own = class_slice(networks, c)
         codes[:, own] = source[:, own]
     return codes
+
+
+def manipulate(
+    networks: nn.Module,
+    image: Tensor,
+    labels: Tensor,
+    edited: Tensor,
+    parts: dict[int, Tensor] | None = None,
+    rng: torch.Generator | None = None,
+) -> Tensor:
+    """`image` (N,3,H,W) with `labels` (N,C,H,W), as it looks with the labels `edited` (k,C,H,W): every class keeps its
+    appearance (semantic manipulation, SMIS 4.4.3). k = N, or N = 1 and any number of edits. Returns (k,3,H,W) on the CPU.
+
+    A code belongs to a class, not to an instance: what is inserted looks like the others of its class in the image. A class
+    that the image lacks has nothing to keep: its code is `parts[c]`, e.g. that of the image it was cut from (see `mix`), or
+    is drawn with `rng`. Raises SmisError where it has neither.
+    """
+    if len(image) not in (1, len(edited)):
+        raise SmisError(f"{len(image)} images cannot take {len(edited)} edited label maps: give one image, or one for each.")
+    z = encode(networks, image, labels)
+    z = mix(networks, z.expand(len(edited), *z.shape[1:]), parts or {})
+    if networks.schedule.controls_classes:
+        here, wanted = (part[:, : networks.schedule.C].flatten(2).any(2).cpu() for part in (labels, edited))
+        new = {c: rows for c, rows in enumerate((wanted & ~here).T) if rows.any() and c not in (parts or {})}
+        if new and rng is None:
+            raise SmisError(f"the image has no class {', '.join(map(str, new))}: give its code in `parts`, or `rng` to draw it.")
+        drawn = draw(networks, len(z), rng) if new else z
+        for c, rows in new.items():
+            own = class_slice(networks, c)
+            z[rows, own] = drawn[rows, own]
+    return generate(networks, edited, z)
 
 
 def interpolate(networks: nn.Module, a: Tensor, b: Tensor, t: Tensor, classes: list[int] | None = None) -> Tensor:

@@ -55,9 +55,12 @@ def colour(label_map: Tensor, classes: Classes) -> Tensor:
 
 def spotlight(label_map: Tensor, classes: Classes, shown: Sequence[int]) -> Tensor:
     """The label map (N,H,W) in colour where it is one of the classes `shown`, grey elsewhere: (N,3,H,W)."""
-    picture = colour(label_map, classes)
-    lit = torch.isin(label_map, torch.tensor(list(shown)))[:, None]
-    return torch.where(lit, picture, 0.4 + 0.12 * picture.mean(1, keepdim=True))
+    return highlight(colour(label_map, classes), torch.isin(label_map, torch.tensor(list(shown))))
+
+
+def highlight(images: Tensor, region: Tensor) -> Tensor:
+    """Images (N,3,H,W) as they are in the region, bool (N,H,W), pale grey elsewhere."""
+    return torch.where(region[:, None], images, 0.4 + 0.12 * images.mean(1, keepdim=True))
 
 
 def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
@@ -87,8 +90,17 @@ def _to_uint8(image: Tensor) -> Tensor:
     return ((image.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(0, -1).cpu()
 
 
-def image_rows(rows: dict[str, Tensor], columns: Sequence[str] | None = None, size: float = 0.95, title: str = "") -> Figure:
-    """One row of images (N,3,H,W) for each named entry, names at the left, optional column titles; `size` inches a cell."""
+def image_rows(
+    rows: dict[str, Tensor],
+    columns: Sequence[str] | None = None,
+    size: float = 0.95,
+    title: str = "",
+    outlines: dict[str, Tensor] | None = None,
+) -> Figure:
+    """One row of images (N,3,H,W) for each named entry, names at the left, optional column titles; `size` inches a cell.
+
+    `outlines`: for rows by their names, a region in each image, bool (N,H,W), which is outlined where it is not empty.
+    """
     N = max(len(images) for images in rows.values())
     H, W = next(iter(rows.values())).shape[-2:]
     width, height = size * W / max(H, W), size * H / max(H, W)
@@ -101,6 +113,8 @@ def image_rows(rows: dict[str, Tensor], columns: Sequence[str] | None = None, si
         row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, ha="right", va="center")
         for ax, image in zip(row, images, strict=False):
             ax.imshow(_to_uint8(image).numpy(), interpolation="nearest" if H < 48 else "antialiased")
+        for ax, region in zip(row, (outlines or {}).get(name, ()), strict=False):
+            _outline(ax, region, "#ff2bd6")
     for ax, text in zip(axes[0], columns or (), strict=False):
         ax.set_title(text, pad=3)
     if title:
@@ -134,15 +148,21 @@ def heat_rows(rows: dict[str, Tensor], regions: Tensor, columns: Sequence[str], 
         row[0].text(-0.08, 0.5, name, transform=row[0].transAxes, ha="right", va="center")
         for ax, values, region in zip(row, maps, regions, strict=True):
             shown = ax.imshow(values, cmap="magma", vmin=0, vmax=top, interpolation="nearest")
-            framed = np.pad(region.numpy().astype(float), 1)  # so that a region at the border is outlined there too
-            ax.contour(np.arange(-1, W + 1), np.arange(-1, H + 1), framed, levels=[0.5], colors="#7fd4ff", linewidths=0.7)
-            ax.set(xlim=(-0.5, W - 0.5), ylim=(H - 0.5, -0.5))
+            _outline(ax, region, "#7fd4ff")
             ax.set_axis_off()
     for ax, text in zip(axes[0], columns, strict=True):
         ax.set_title(text, pad=3)
     bar = fig.colorbar(shown, cax=fig.add_axes((0.925, 0.25, 0.04 / K, 0.5)), label=label)
     bar.outline.set_visible(False)
     return fig
+
+
+def _outline(ax: plt.Axes, region: Tensor, color: str) -> None:
+    """A line around the region, bool (H,W)."""
+    (H, W), framed = region.shape, np.pad(region.numpy().astype(float), 1)  # at the border of the image there is a line too
+    if region.any():
+        ax.contour(np.arange(-1, W + 1), np.arange(-1, H + 1), framed, levels=[0.5], colors=color, linewidths=0.7)
+        ax.set(xlim=(-0.5, W - 0.5), ylim=(H - 0.5, -0.5))
 
 
 def dots(points: dict[str, tuple[Cell, Cell]], ax: plt.Axes, ratios: Sequence[float] = ()) -> plt.Axes:

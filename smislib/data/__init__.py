@@ -20,6 +20,7 @@ __all__ = [
     "classes",
     "collate",
     "instance_edge",
+    "labelled",
     "labels",
     "made_with",
     "one_hot",
@@ -123,6 +124,12 @@ class Mirrored(Dataset):
             pictures = {key: sample[key].flip(-1) for key in ("image", "label_map", "instance_map") if key in sample}
             sample = sample | pictures | {"name": f"{sample['name']}-mirrored"}
         return sample
+
+
+def labelled(samples: list[dict], classes: Classes) -> dict:
+    """Samples as a batch with its `labels`, on the CPU."""
+    batch = collate(samples)
+    return batch | {"labels": labels(batch, classes)}
 
 
 def collate(samples: list[dict]) -> dict:
