@@ -12,6 +12,7 @@ from smislib.config import DataSpec
 from smislib.data import rooms, spec, streets
 from smislib.data.canvas import Canvas
 from smislib.data.street_appearance import BUILDING, CAR, PERSON, ROAD, SIDEWALK, SKY, VEGETATION
+from smislib.data.texture import noise
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate, files
 from smislib.train import train
@@ -25,6 +26,13 @@ def same(a: dict, b: dict) -> bool:
 
 
 # --- the contract of embedded data ------------------------------------------------------------------------------------
+
+
+def test_noise_repeats_after_64_on_both_sides_of_zero():
+    u, v = np.array([-1e-7, 64, -64, 3.25], np.float32), np.float32(0.3)
+    assert (u[:1] % 64 == 64).all()  # what float32 makes of it
+    assert np.array_equal(noise(u, v), noise(u + np.float32(64), v))
+    assert np.array_equal(noise(v, u[:3]), np.repeat(noise(v, np.float32(0)), 3))
 
 
 @settings(max_examples=8)
