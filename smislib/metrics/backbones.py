@@ -3,6 +3,7 @@
     perceptual         FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
     metric             FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
     segmenter          Segmenter of `mannequins`, mIoU[embedded], Acc[embedded]
+    segmenter_rooms    likewise of `rooms`
 
 The first two have one architecture and differ in their seed, so that a loss never optimises the network that judges it.
 None has a norm layer: what they compute for an image depends on that image alone. `train_backbones` trains them; notebook
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from .. import paths
 from ..errors import SmisError, did_you_mean
 
-SEGMENTERS = ("segmenter",)
+SEGMENTERS = ("segmenter", "segmenter_rooms")
 NAMES = ("perceptual", "metric", *SEGMENTERS)
 
 
