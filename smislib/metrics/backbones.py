@@ -192,9 +192,10 @@ class EmbeddedSegmenter:
     def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
         name = segmenter_of(names)
         if name is None:
+            known = ", ".join(described(shipped_name)["training"]["data"] for shipped_name in SEGMENTERS)
             raise SmisError(
-                f"no shipped segmenter knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one each for "
-                "mannequins, streets and rooms. Leave mIoU out."
+                f"no shipped segmenter knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one for each of "
+                f"{known}. Leave mIoU out."
             )
         self.net, self.device = load(name, device), device
         self.predicts = tuple(range(len(names)))
