@@ -25,8 +25,8 @@
 # | device | CPU |
 #
 # **You will see** the rendered `mannequins` with their true factors, rendered `streets` with instances and `rooms` of many
-# classes, real photographs cut into `photos`, the format of a folder of your own (`custom`), and what the check says about
-# a folder with mistakes.
+# classes, real photographs cut into `photos`, the format of a folder of your own (`custom`), what the check says about a folder
+# with mistakes, and what the labels of the papers' data sets become.
 
 # %%
 import json
@@ -44,6 +44,7 @@ from PIL import Image
 from smislib import data, presets, viz
 from smislib.data import mannequins, photos, rooms, streets
 from smislib.data.check import check
+from smislib.data.formats import FORMATS
 from smislib.errors import SmisError
 
 # %% tags=["parameters"]
@@ -324,6 +325,35 @@ try:
     data.open_split(tiny, "test")
 except SmisError as error:
     print(str(error).replace(str(root), "ROOT"))
+
+# %% [markdown]
+# ## What the stored labels become
+#
+# The data sets of the papers store labels of their own. A table for each says which class a stored value becomes; a value
+# that no row names is a fault.
+
+# %%
+legends = {name: pd.DataFrame(form.legend()) for name, form in FORMATS.items()}
+becomes = {name: {"table": FORMATS[name].remap.name, "stored": len(rows), "classes": rows["class"].nunique(),
+                  "last": rows.loc[rows["class"].idxmax(), "means"]} for name, rows in legends.items()}  # fmt: skip
+print(pd.DataFrame(becomes).T.to_string())
+
+# %%
+fig, axes = plt.subplots(2, 1, figsize=(11, 3.6), height_ratios=(4, 12), gridspec_kw={"hspace": 0.2})
+for ax, name, columns in zip(axes, ("deepfashion", "cityscapes"), (2, 3), strict=True):
+    viz.legend(FORMATS[name].legend(), ax, columns).set_title(FORMATS[name].title, fontsize=8, loc="left")
+viz.save(fig, "fig_01_legends", "Classes, and after the arrow the stored labels that become them where they differ.", preset)
+for name, means in legends["deepfashion"].groupby("name")["means"]:
+    print(f"{name:15}", ", ".join(means))
+
+# %% [markdown]
+# ADE20K and COCO-Stuff keep their order; their unlabelled pixels become the last class:
+
+# %%
+for name in ("ade20k", "coco_stuff"):
+    rows = legends[name].sort_values("class")
+    print(f"{name}: stored {FORMATS[name].allowed}")
+    print(rows.iloc[[0, 1, -2, -1]][["stored", "means", "class", "colour"]].to_string(index=False))
 
 # %% [markdown]
 # ## From label map to labels

@@ -165,7 +165,7 @@ print(pd.DataFrame(moves).T.round(3).to_string())
 #   so mCSD, mOCD and LPIPS rank networks on *these* data; nothing more. Never put them beside those of notebook 05.
 # - FID and KID compare features of that same network, over few crops of a handful of photographs: small numbers, wide
 #   intervals.
-# - There is no mIoU: the shipped segmenter knows the parts of mannequins, not these clusters.
+# - There is no mIoU: the shipped segmenters know what is drawn here, not these clusters.
 #
 # With local copies of AlexNet and Inception-v3 (`SMIS_WEIGHTS`) and `--set evaluation.backbone=paper` these become the
 # usual metrics.

@@ -62,7 +62,7 @@ def train(
         from .evaluate import evaluate as evaluate_run
         from .evaluate import judges
 
-        judges(experiment.evaluation)  # missing weights are an error now, not after the training
+        judges(experiment)  # missing weights are an error now, not after the training
     run = train_experiment(experiment, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
     if _is_first_process():
         print(run.folder)

@@ -72,7 +72,7 @@ class EvalSpec:
     n_fid: int  # images for FID, KID and segmentation, real and generated
     n_maps: int  # n label maps per class for mCSD, mOCD and LPIPS (SMIS 4.3: 100); 0: these are not measured
     m_pairs: int  # m pairs of codes per label map (SMIS 4.3: 19)
-    backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID
+    backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID, SegFormer for mIoU
     seed: int = 0
 
     def __post_init__(self):

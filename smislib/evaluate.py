@@ -2,21 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from . import config, data, results, runs
-from .config import EvalSpec
+from .config import DataSpec, Experiment
 from .errors import SmisError
-from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segmentation, speed
+from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segformer, segmentation, speed
+from .metrics.segmentation import Segment
 from .models import MODELS
 from .results import Record
 from .runs import Run
 from .sample import draw, generate, generator, vary
 
 BATCH = 64
+Features = Callable[[Tensor], Tensor]
 
 
 def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = False, progress: bool = True) -> list[Record]:
@@ -55,7 +58,7 @@ def files(run: Run) -> dict[str, Path]:
         MODELS[e.model].multimodal and e.evaluation.n_maps
     ):  # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
         groups.insert(1, "diversity")
-    if tuple(backbones.load("segmenter").metadata["training"]["classes"]) == data.classes(e.data).names:
+    if reader(e):
         groups.append("segmentation")
     protocol = config.content_hash(config.to_dict(e.evaluation))[:8]
     return {group: run.records / f"{group}-{protocol}.json" for group in groups}
@@ -75,14 +78,58 @@ def _device(name: str | torch.device) -> torch.device:
         raise SmisError(f"device {str(name)!r} cannot be used here ({str(error).splitlines()[0]}). Use auto or cpu.") from error
 
 
-def judges(spec: EvalSpec, device: str | torch.device = "cpu") -> tuple[Callable[[Tensor], Tensor], lpips.Lpips]:
-    """The networks that a protocol looks through: the features of FID, and the distance of LPIPS, mCSD and mOCD.
+def reader(e: Experiment) -> Callable[[torch.device | str], Segment] | None:
+    """Makes, on a device, the network that reads labels back from images, or None where there is none for the data set.
+
+    A shipped one where one knows the classes: drawn pictures are not photographs, whatever the protocol.
+    """
+    names = data.classes(e.data).names
+    if backbones.segmenter_of(names):
+        return partial(backbones.EmbeddedSegmenter, names)
+    if e.evaluation.backbone == "paper" and e.data.name in segformer.PRETRAINED:
+        return partial(segformer.Segformer, e.data.name)
+    return None
+
+
+def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[Features, lpips.Lpips, Segment | None]:
+    """The networks that a protocol looks through: the features of FID, the distance of LPIPS, mCSD and mOCD, the segmenter.
 
     Raises SmisError with the command that fetches them when the papers' weights are not on this machine.
     """
-    if spec.backbone == "paper":
-        return inception.InceptionFeatures(device), lpips.alexnet(device)
-    return backbones.EmbeddedFeatures(device), lpips.embedded(device)
+    make = reader(e)
+    segment = make(device) if make else None
+    if e.evaluation.backbone == "paper":
+        return inception.InceptionFeatures(device), lpips.alexnet(device), segment
+    return backbones.EmbeddedFeatures(device), lpips.embedded(device), segment
+
+
+class HeldOut:
+    """The first n images of a test split, read when they are asked for: the labels of 2,000 of ADE20K are 79 GB.
+
+    [i:j] gives their labels (j-i,C+extra,H,W). Raises SmisError when the split has fewer.
+    """
+
+    def __init__(self, spec: DataSpec, n: int):
+        self.images, self.classes, self.n = data.open_split(spec, "test"), data.classes(spec), n
+        if len(self.images) < n:
+            raise SmisError(
+                f"the test split has {len(self.images)} images, the protocol asks for {n}: measure with "
+                f"`smis train ... --eval --set evaluation.n_fid={len(self.images)}`."
+            )
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> Tensor:
+        return data.labels(self.batch(part), self.classes)
+
+    def batch(self, part: slice) -> dict:
+        """A part of them as a batch on the CPU."""
+        return data.collate([self.images[i] for i in range(*part.indices(self.n))])
+
+    def batches(self) -> Iterator[dict]:
+        """All of them, BATCH at a time."""
+        return (self.batch(slice(i, i + BATCH)) for i in range(0, self.n, BATCH))
 
 
 class _Bench:
@@ -90,7 +137,7 @@ class _Bench:
 
     def __init__(self, run: Run, device: torch.device):
         self.run, self.device, self.spec = run, device, run.experiment.evaluation
-        self.extract, self.distance = judges(self.spec, device)
+        self.extract, self.distance, self.segment = judges(run.experiment, device)
         self.classes = data.classes(run.experiment.data)
         self._networks, self._test = None, None
 
@@ -101,47 +148,41 @@ class _Bench:
         return self._networks
 
     @property
-    def test(self) -> dict:
-        """The first n_fid held-out images, as one batch on the CPU."""
+    def test(self) -> HeldOut:
         if self._test is None:
-            test_set = data.open_split(self.run.experiment.data, "test")
-            if len(test_set) < self.spec.n_fid:
-                raise SmisError(
-                    f"the test split has {len(test_set)} images, the protocol asks for {self.spec.n_fid}: measure with "
-                    f"`smis train ... --eval --set evaluation.n_fid={len(test_set)}`."
-                )
-            self._test = data.collate([test_set[i] for i in range(self.spec.n_fid)])
-            self._test["labels"] = data.labels(self._test, self.classes)
+            self._test = HeldOut(self.run.experiment.data, self.spec.n_fid)
         return self._test
 
     def fakes(self) -> Iterator[tuple[Tensor, Tensor]]:
         """(image, label_map) batches: one drawn code for each held-out label map."""
         rng = generator(self.spec.seed, "fid")
-        for i in range(0, self.spec.n_fid, BATCH):
-            labels = self.test["labels"][i : i + BATCH]
-            yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), self.test["label_map"][i : i + BATCH]
+        for batch in self.test.batches():
+            labels = data.labels(batch, self.classes)
+            yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), batch["label_map"]
 
     def sample(self, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
         return vary(self.networks, labels, c, k, rng)
 
     def quality(self) -> list[Measurement]:
-        real = self.test["image"].split(BATCH)
+        real = (batch["image"] for batch in self.test.batches())
         return fid.measure(self.extract, real, (image for image, _ in self.fakes()), seed=self.spec.seed)
 
     def segmentation(self) -> list[Measurement]:
-        return segmentation.measure(self.fakes(), self.classes, device=self.device, seed=self.spec.seed)
+        return segmentation.measure(self.segment, self.fakes(), self.classes, seed=self.spec.seed)
 
     def diversity(self) -> list[Measurement]:
-        pool, spec, distance = self.test["labels"], self.spec, self.distance
+        pool, spec, distance = self.test, self.spec, self.distance
         measured = diversity.class_diversity(
             self.sample, pool, len(self.classes), n=spec.n_maps, m=spec.m_pairs, distance=distance, seed=spec.seed,
             readings=("masked", "spatial"),
         )  # fmt: skip
-        overall = diversity.lpips_diversity(self.sample, pool[: spec.n_maps], m=spec.m_pairs, distance=distance, seed=spec.seed)
+        overall = diversity.lpips_diversity(
+            self.sample, pool, n=spec.n_maps, m=spec.m_pairs, distance=distance, seed=spec.seed
+        )  # fmt: skip
         return [m for reading in measured.values() for m in reading.measurements()] + [overall]
 
     def cost(self) -> list[Measurement]:
-        labels, networks = self.test["labels"][:1], self.networks
+        labels, networks = self.test[:1], self.networks
         z = draw(networks, 1, generator(self.spec.seed, "fps"))
         fresh = runs.build(self.run.experiment)  # with gradients: `load` freezes
         players = [fresh.G, fresh.E] if fresh.E else [fresh.G]

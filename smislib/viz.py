@@ -189,6 +189,24 @@ def _bars(cell: Cell) -> list[list[float]] | None:
     return [[max(0.0, cell.value - cell.interval[0])], [max(0.0, cell.interval[1] - cell.value)]] if cell.interval else None
 
 
+def legend(rows: Sequence[dict], ax: plt.Axes, columns: int = 1) -> plt.Axes:
+    """The classes that stored labels become, each with its colour; `rows` as of `Format.legend`."""
+    becomes: dict[tuple, list[str]] = {}
+    for row in rows:
+        becomes.setdefault((row["class"], row["name"], row["colour"]), []).append(f"{row['stored']} {row['means']}")
+    length = -(-len(becomes) // columns)
+    for i, ((c, name, rgb), stored) in enumerate(sorted(becomes.items())):
+        x, y = i // length, i % length
+        side = 0.016 * columns
+        ax.add_patch(plt.Rectangle((x, y + 0.15), side, 0.7, facecolor=np.array(rgb) / 255, edgecolor="0.6", linewidth=0.5))
+        own = f"{c} {name}"
+        text = own if stored == [own] else f"{own} \N{LEFTWARDS ARROW} {', '.join(stored)}"
+        ax.text(x + 1.4 * side, y + 0.5, text, va="center", fontsize=6.5)
+    ax.set(xlim=(0, columns), ylim=(length, 0))
+    ax.set_axis_off()
+    return ax
+
+
 def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
     """figures/NAME.png and .svg, the caption below the figure. Returns the file names."""
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()

@@ -2,6 +2,8 @@
 
 import math
 import time
+from dataclasses import replace
+from functools import partial
 
 import lpips
 import numpy as np
@@ -15,10 +17,13 @@ from hypothesis import strategies as st
 
 from smislib import paths
 from smislib.config import DataSpec
-from smislib.data import classes, open_split
+from smislib.data import classes, collate, open_split
+from smislib.data import labels as labels_of
+from smislib.data.formats import FORMATS
 from smislib.data.spec import Classes
 from smislib.errors import SmisError
-from smislib.metrics import METRICS, Measurement, backbones, diversity, fid, inception, segmentation, speed
+from smislib.evaluate import HeldOut
+from smislib.metrics import METRICS, Measurement, backbones, diversity, fid, inception, segformer, segmentation, speed
 from smislib.metrics import lpips as smis_lpips
 from smislib.metrics.diversity import class_diversity, lpips_diversity
 from smislib.metrics.train_backbones import Lessons, train_features, train_segmenter
@@ -128,6 +133,27 @@ def test_a_cell_depends_on_seed_class_and_map_alone(colour_distance):
     other = class_diversity(painter(0.2), bands(3), 3, n=2, m=3, distance=colour_distance, seed=1)["masked"]
     assert np.array_equal(many.inside[:, :2], few.inside)
     assert not np.any(other.inside == few.inside)
+
+
+def test_a_pool_that_is_read_when_asked_measures_the_same(colour_distance, home):
+    spec = DataSpec("streets", 32, 64, n_train=1, n_test=5)
+    pool, split = HeldOut(spec, 4), open_split(spec, "test")
+    whole = labels_of(collate([split[i] for i in range(4)]), classes(spec))  # with the instance edge
+    read = []
+    reading = HeldOut.batch
+    pool.batch = lambda part: read.append(part) or reading(pool, part)
+    lazy, at_once = (
+        class_diversity(painter(0.2), labels, 12, n=2, m=2, distance=colour_distance)["masked"] for labels in (pool, whole)
+    )
+    assert np.array_equal(lazy.inside, at_once.inside, equal_nan=True) and np.array_equal(lazy.share, at_once.share)
+    assert lazy.protocol == at_once.protocol and len(read) > 4 and all(p.indices(4)[1] - p.indices(4)[0] == 1 for p in read)
+    lazy, at_once = (lpips_diversity(painter(0.2), labels, n=3, m=2, distance=colour_distance) for labels in (pool, whole))
+    assert lazy == at_once and lazy.protocol["n"] == 3
+    assert torch.equal(
+        torch.cat([batch["image"] for batch in pool.batches()]), torch.stack([split[i]["image"] for i in range(4)])
+    )
+    with pytest.raises(SmisError, match="has 5 images, the protocol asks for 6"):
+        HeldOut(spec, 6)
 
 
 def test_codes_are_paired_consecutively_and_averaged(distance):
@@ -351,6 +377,7 @@ def test_inception_takes_the_official_file(tmp_path, monkeypatch):
     [
         (smis_lpips.alexnet, "alexnet-owt-7be5be79.pth"),
         (inception.InceptionFeatures, "pt_inception-2015-12-05-6726825d.pth"),
+        (partial(segformer.Segformer, "ade20k"), "segformer-b5-finetuned-ade-640-640-92fa5463.bin"),
     ],
 )
 def test_absent_weights_are_an_error_with_the_command(tmp_path, monkeypatch, make, file):
@@ -394,16 +421,129 @@ def test_miou_agrees_with_torchmetrics(C, n, seed):
     assert miou == pytest.approx(theirs.item(), rel=1e-5)
 
 
-def test_the_embedded_segmenter_reads_real_pictures(pictures):
-    known = classes(DataSpec("mannequins", 64, 64))
-    image, label_map = pictures["image"][:64], pictures["label_map"][:64]
-    miou, accuracy = segmentation.measure([(image, label_map)], known)
-    assert accuracy.metric == "Acc[embedded]" and accuracy.value > 0.96
+@pytest.mark.parametrize("name, size, least", [("mannequins", 64, 0.96), ("rooms", 64, 0.75)])
+def test_a_shipped_segmenter_reads_real_pictures(name, size, least):
+    spec = DataSpec(name, size, 2 * size if name == "streets" else size, n_train=1, n_test=16, seed=3)
+    known, held_out = classes(spec), open_split(spec, "test")
+    image, label_map = (torch.stack([sample[key] for sample in held_out]) for key in ("image", "label_map"))
+    segment = backbones.EmbeddedSegmenter(known.names)
+    miou, accuracy = segmentation.measure(segment, [(image, label_map)], known)  # it predicts all: one reading of Acc
+    assert accuracy.metric == "Acc[embedded]" and accuracy.value > least
     assert miou.interval[0] < miou.value < miou.interval[1]
-    wrong = segmentation.measure([(image.roll(1, 0), label_map)], known)[0]
+    assert miou.protocol["backbone"] == f"embedded/{backbones.segmenter_of(known.names)}"
+    wrong = segmentation.measure(segment, [(image.roll(1, 0), label_map)], known)[0]
     assert wrong.value < 0.75 * miou.value
-    with pytest.raises(SmisError, match="knows 8 classes"):
-        segmentation.measure([(image, label_map)], Classes(("a", "b"), ((0, 0, 0), (1, 1, 1))))
+
+
+def test_no_segmenter_knows_unknown_classes():
+    assert backbones.segmenter_of(("a", "b")) is None
+    with pytest.raises(SmisError, match=r"no shipped segmenter knows these 2 classes \(a, b"):
+        backbones.EmbeddedSegmenter(("a", "b"))
+
+
+def test_what_a_segmenter_does_not_predict_counts_nowhere_or_as_wrong():
+    known = Classes(("a", "b", "never"), ((0, 0, 0),) * 3)
+    label_map = torch.tensor([[[0, 0, 1, 2]], [[0, 1, 1, 2]]])
+
+    def segment(images):
+        return torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
+
+    segment.suffix, segment.protocol, segment.predicts = "", {}, (0, 1)
+    image = torch.zeros(2, 3, 1, 4)
+    miou, ignored, wrong = segmentation.measure(segment, [(image, label_map)], known, n_boot=20)
+    assert miou.value == pytest.approx((3 / 4 + 2 / 3) / 2)  # the pixels of "never" are no false "b" either
+    assert (ignored.metric, ignored.value) == ("Acc", pytest.approx(5 / 6))
+    assert (wrong.metric, wrong.value) == ("Acc (all pixels)", pytest.approx(5 / 8))
+    assert "1 classes that" in ignored.protocol["ignore"] and "counts as wrong" in wrong.protocol["ignore"]
+    segment.predicts = (0, 1, 2)  # then being wrong there is the model's fault
+    miou, accuracy = segmentation.measure(segment, [(image, label_map)], known, n_boot=20)
+    assert accuracy.value == pytest.approx(5 / 8) and miou.value == pytest.approx((3 / 4 + 2 / 5 + 0) / 3)
+
+
+# the papers' segmenters
+
+
+def published(net: segformer.SegFormer) -> dict:
+    """Its tensors under the names of the published files, written from what those hold."""
+    inside = {"norm_1": "layer_norm_1", "norm_2": "layer_norm_2", "expand": "mlp.dense1", "shrink": "mlp.dense2"}
+    inside |= {"mix": "mlp.dwconv.dwconv", "attention.reduce": "attention.self.sr", "attention.norm": "attention.self.layer_norm"}
+    inside |= {f"attention.{part}": f"attention.self.{part}" for part in ("query", "key", "value")}
+    inside |= {"attention.out": "attention.output.dense"}
+    outside = {"embed": "segformer.encoder.patch_embeddings.{}.proj", "norm": "segformer.encoder.layer_norm.{}"}
+    outside |= {"embed_norm": "segformer.encoder.patch_embeddings.{}.layer_norm", "lift": "decode_head.linear_c.{}.proj"}
+    head = {"fuse": "linear_fuse", "fuse_norm": "batch_norm", "classify": "classifier"}
+    state = {}
+    for key, value in net.state_dict().items():
+        part, *rest, kind = key.split(".")
+        if part == "blocks":
+            name = f"segformer.encoder.block.{rest[0]}.{rest[1]}.{inside['.'.join(rest[2:])]}"
+        else:
+            name = outside[part].format(*rest) if part in outside else f"decode_head.{head[part]}"
+        state[f"{name}.{kind}"] = value
+    return state
+
+
+@pytest.fixture
+def tiny_segformer(tmp_path, monkeypatch):
+    """A SegFormer of Cityscapes whose weights are random, in the place of the published one; its file."""
+    tiny = replace(segformer.PRETRAINED["cityscapes"], depths=(1, 1, 1, 1), widths=(8, 16, 40, 64), decoder=8, height=64)
+    monkeypatch.setitem(segformer.PRETRAINED, "cityscapes", tiny)
+    monkeypatch.setenv("SMIS_WEIGHTS", str(tmp_path))
+    torch.manual_seed(0)
+    torch.save(published(segformer.SegFormer(19, tiny.depths, tiny.widths, tiny.decoder)), tmp_path / tiny.weights.file)
+    return tmp_path / tiny.weights.file
+
+
+def test_segformer_takes_the_published_file_and_answers_in_our_classes(tiny_segformer):
+    segment = segformer.Segformer("cityscapes")
+    images = torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = segment(images)
+    assert found.shape == (2, 32, 64) and found.dtype == torch.int64
+    evaluated = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # ids of cityscapesScripts
+    assert segment.predicts == evaluated and set(found.unique().tolist()) <= set(evaluated)
+    x = torch.nn.functional.interpolate(images / 2 + 0.5, size=(64, 128), mode="bilinear")
+    x = torchvision.transforms.functional.normalize(x, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    logits = torch.nn.functional.interpolate(segment.net(x), size=(32, 64), mode="bilinear")
+    by_hand = torch.tensor(evaluated)[logits.argmax(1)]
+    assert (found == by_hand).float().mean() > 0.999  # one image at a time sums in another order
+    assert segment.protocol["weights"] == backbones.file_hash(tiny_segformer) and segment.suffix == ""
+    torch.save({"a": torch.zeros(1)}, tiny_segformer)
+    with pytest.raises(SmisError, match="is not nvidia/segformer-b5-finetuned-cityscapes"):
+        segformer.Segformer("cityscapes")
+
+
+def test_segformer_attention_is_that_of_torch():
+    torch.manual_seed(0)
+    ours = segformer.Attention(16, heads=2, reduction=1)
+    theirs = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+    theirs.in_proj_weight.data = torch.cat([p.weight for p in (ours.query, ours.key, ours.value)]).detach()
+    theirs.in_proj_bias.data = torch.cat([p.bias for p in (ours.query, ours.key, ours.value)]).detach()
+    theirs.out_proj = ours.out
+    x = torch.randn(2, 3, 5, 16)
+    tokens = x.flatten(1, 2)
+    assert torch.allclose(ours(x).flatten(1, 2), theirs(tokens, tokens, tokens)[0], atol=1e-6)
+
+
+def test_segformer_has_the_published_sizes():
+    with torch.device("meta"):
+        nets = [segformer.SegFormer(K, depths) for K, depths in ((150, segformer.B5), (19, segformer.B5), (18, segformer.B2))]
+    sizes = [sum(p.numel() for p in net.parameters()) for net in nets]
+    assert sizes == [84_708_694, 84_607_955, 27_360_466]  # as transformers 5.23 counts them
+    assert [len(net.state_dict()) for net in nets] == [1172, 1172, 380]
+
+
+def test_every_label_of_the_papers_segmenters_is_a_class():
+    for name, chosen in segformer.PRETRAINED.items():
+        known = FORMATS[name].classes
+        assert [row[0] for row in chosen.remap.rows] == list(range(len(chosen.remap.rows)))
+        assert all(0 <= c < len(known) for _, _, c in chosen.remap.rows)
+        missed = set(known.names) - {known.names[c] for _, _, c in chosen.remap.rows}
+        if name != "cityscapes":
+            assert missed == {"ade20k": {"unknown"}, "deepfashion": {"socks"}}[name]
+            continue
+        assert len(missed) == 16 and {"ego vehicle", "license plate", "parking"} < missed
+    for name in ("cityscapes", "ade20k"):
+        assert all(FORMATS[name].classes.names[c] == meaning for _, meaning, c in segformer.PRETRAINED[name].remap.rows)
 
 
 # backbones
@@ -413,8 +553,8 @@ def test_shipped_networks_are_small_and_independent(pictures):
     image = pictures["image"]
     nets = {name: backbones.load(name) for name in backbones.NAMES}
     assert sum((paths.ASSETS / f"{name}.safetensors").stat().st_size for name in nets) <= 1_000_000
-    assert len({net.weight_hash for net in nets.values()}) == 3
-    assert len({net.metadata["training"]["seed"] for net in nets.values()}) == 3
+    assert len({net.weight_hash for net in nets.values()}) == len(nets)
+    assert len({net.metadata["training"]["seed"] for net in nets.values()}) == len(nets)
     for net in nets.values():
         assert not net.training and not any(p.requires_grad for p in net.parameters())
         assert net.metadata["scores"] and net.metadata["training"]["steps"] > 0
@@ -457,6 +597,9 @@ def test_training_learns_and_repeats():
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
     _, _, log = train_segmenter(lessons)
     assert log[-1]["parts"] < log[0]["parts"]
+    wide = Lessons(seed=0, steps=20, n_train=2, n_test=2, rendered=(64,), tested=(32,), halvings=0, data="streets")
+    net, scores, log = train_segmenter(wide)
+    assert net.C == 12 and log[-1]["parts"] < log[0]["parts"] and 0 < scores["32px"]["mIoU"] < 1
 
 
 # speed and the registry

@@ -4,6 +4,8 @@ CIHP:       Gong et al., Instance-level Human Parsing via Part Grouping Network;
 Cityscapes: the ids of cityscapesScripts, license plate last: 35 classes, as in SPADE and SMIS
 ADE20K:     SceneParsing release, objectInfo150; "unknown" last: 151 classes, as in SPADE and SMIS
 COCO-Stuff: labels.txt, one less in stuffthingmaps; "unknown" last: 183 classes, as in SPADE
+
+and what the labels mean that segmenters predict: trainIds (Cityscapes), 0..149 (ADE20K), ATR (people).
 """
 
 from dataclasses import dataclass
@@ -94,6 +96,22 @@ _ADE20K = _split("""
     monitor, bulletin board, shower, radiator, glass, clock, flag""")
 ADE20K_NAMES = (*_ADE20K, "unknown")
 ADE20K = Remap("ADE20K SceneParsing -> 151", ((0, "unknown", 150), *((i + 1, name, i) for i, name in enumerate(_ADE20K))))
+
+# A segmenter of Cityscapes predicts the 19 classes of the benchmark by their trainId, one of ADE20K all but "unknown".
+_EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+CITYSCAPES_TRAIN_IDS = Remap("Cityscapes trainIds 19 -> 35", tuple((i, CITYSCAPES_NAMES[c], c) for i, c in enumerate(_EVALUATED)))
+ADE20K_PREDICTED = Remap("ADE20K 150 -> 151", tuple((i, name, i) for i, name in enumerate(_ADE20K)))
+
+# Parsers trained on ATR (Liang et al., 2015) know no socks. A bag is background in CIHP, which has no label for it.
+ATR = Remap(
+    "ATR 18 -> SMIS 8",
+    (
+        (0, "background", BACKGROUND), (1, "hat", HAIR), (2, "hair", HAIR), (3, "sunglasses", FACE), (4, "upper clothes", TOP),
+        (5, "skirt", BOTTOM), (6, "pants", BOTTOM), (7, "dress", TOP), (8, "belt", BOTTOM), (9, "left shoe", SHOES),
+        (10, "right shoe", SHOES), (11, "face", FACE), (12, "left leg", SKIN), (13, "right leg", SKIN), (14, "left arm", SKIN),
+        (15, "right arm", SKIN), (16, "bag", BACKGROUND), (17, "scarf", TOP),
+    ),
+)  # fmt: skip
 
 _COCO_STUFF = _split("""
     person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, street sign, stop sign,

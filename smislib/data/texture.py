@@ -29,7 +29,8 @@ def scatter(i: np.ndarray, j: np.ndarray | int = 0) -> np.ndarray:
 
 def noise(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Smooth noise in 0..1 whose grains are one unit wide; it repeats after 64."""
-    i, j = ((np.asarray(at) % 64 * _FINE).astype(np.int32) for at in (u, v))
+    # in float32 a little less than 0, modulo 64, is 64 itself: hence the second modulo, on integers
+    i, j = ((np.asarray(at) % 64 * _FINE).astype(np.int32) & (64 * _FINE - 1) for at in (u, v))
     return _NOISE[i, j]
 
 

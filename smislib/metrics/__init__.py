@@ -34,6 +34,7 @@ _ON_A_BACKBONE = {
     "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None, True),
     "mIoU": Metric("mean intersection over union of the segmented output and the input label map", UP, "", "mIoU"),
     "Acc": Metric("pixel accuracy of the segmented output against the input label map", UP, "", "Acc"),
+    "Acc (all pixels)": Metric("the same, wrong wherever the label is one that the segmenter does not predict", UP, "", None),
 }
 
 METRICS: dict[str, Metric] = {

@@ -1,8 +1,9 @@
-"""The networks that metrics look through: official ones found on this machine, and three small ones, shipped.
+"""The networks that metrics look through: official ones found on this machine, and small ones, shipped.
 
-    perceptual  FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
-    metric      FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
-    segmenter   Segmenter, mIoU[embedded], Acc[embedded]
+    perceptual         FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
+    metric             FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
+    segmenter          Segmenter of `mannequins`, mIoU[embedded], Acc[embedded]
+    segmenter_rooms    likewise of `rooms`
 
 The first two have one architecture and differ in their seed, so that a loss never optimises the network that judges it.
 None has a norm layer: what they compute for an image depends on that image alone. `train_backbones` trains them; notebook
@@ -25,7 +26,8 @@ from torch import Tensor, nn
 from .. import paths
 from ..errors import SmisError, did_you_mean
 
-NAMES = ("perceptual", "metric", "segmenter")
+SEGMENTERS = ("segmenter", "segmenter_rooms")
+NAMES = ("perceptual", "metric", *SEGMENTERS)
 
 
 class FeatureNet(nn.Module):
@@ -131,12 +133,7 @@ def shipped(name: str, folder: Path = paths.ASSETS) -> Path:
 def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
     """A shipped network, frozen, in eval mode, float32. It carries `metadata` (training, scores) and `weight_hash`."""
     path = shipped(name, folder)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = {k: json.loads(v) for k, v in file.metadata().items()}
-            state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise SmisError(f"{path} cannot be read ({error}): reinstall smislib.") from error
+    metadata, state = _read(path)
     net = ARCHITECTURES[metadata["architecture"]](**metadata["arguments"])
     try:
         net.load_state_dict(state)
@@ -144,6 +141,25 @@ def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASS
         raise SmisError(f"{path} was written by another version of {metadata['architecture']}: reinstall smislib.") from error
     net.metadata, net.weight_hash = metadata, file_hash(path)
     return net.to(device).eval().requires_grad_(False)
+
+
+def segmenter_of(names: tuple[str, ...], folder: Path = paths.ASSETS) -> str | None:
+    """Which shipped segmenter knows the classes `names`, if one does."""
+    return next((name for name in SEGMENTERS if tuple(described(name, folder)["training"]["classes"]) == names), None)
+
+
+def described(name: str, folder: Path = paths.ASSETS) -> dict:
+    """What the file of a shipped network says of it: architecture, arguments, training, scores."""
+    return _read(shipped(name, folder), tensors=False)[0]
+
+
+def _read(path: Path, tensors: bool = True) -> tuple[dict, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = {k: json.loads(v) for k, v in file.metadata().items()}
+            return metadata, {k: file.get_tensor(k).float() for k in file.keys() if tensors}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise SmisError(f"{path} cannot be read ({error}): reinstall smislib.") from error
 
 
 class EmbeddedFeatures:
@@ -163,6 +179,31 @@ class EmbeddedFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         return self.net.pooled(images.to(self.device))
+
+
+class EmbeddedSegmenter:
+    """What reads the labels of `mIoU[embedded]`: images (N,3,H,W) in [-1,1] -> classes int64 (N,H,W). H, W multiples of 8.
+
+    Raises SmisError when no shipped segmenter was trained on the classes `names`.
+    """
+
+    suffix = "[embedded]"
+
+    def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
+        name = segmenter_of(names)
+        if name is None:
+            known = ", ".join(described(shipped_name)["training"]["data"] for shipped_name in SEGMENTERS)
+            raise SmisError(
+                f"no shipped segmenter knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one for each of "
+                f"{known}. Leave mIoU out."
+            )
+        self.net, self.device = load(name, device), device
+        self.predicts = tuple(range(len(names)))
+        self.protocol = {"backbone": f"embedded/{name}", "weights": self.net.weight_hash, "image range": "[-1,1]"}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.net(images.to(self.device)).argmax(1)
 
 
 @dataclass(frozen=True)

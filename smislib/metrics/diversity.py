@@ -16,6 +16,7 @@ LPIPS is a network with a receptive field, so "inside" has two readings:
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -31,6 +32,14 @@ MID_GREY = 0.0  # of images in [-1,1]
 # sample(labels (1,C,H,W), c, k, rng) -> images (k,3,H,W): outputs for one label map whose codes differ only in z_c;
 # c = None draws every code anew. Randomness comes from `rng`, a CPU torch.Generator, alone.
 Sample = Callable[[Tensor, int | None, int, torch.Generator], Tensor]
+
+
+class Pool(Protocol):
+    """Label maps: [i:j] gives one-hot labels (j-i,C+extra,H,W). A tensor is one, and so is what reads them when asked."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice) -> Tensor: ...
 
 
 def masked(distance: Lpips, images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,7 +121,7 @@ class ClassDiversity:
 
 def class_diversity(
     sample: Sample,
-    labels: Tensor,
+    labels: Pool,
     C: int,
     *,
     n: int,
@@ -124,27 +133,29 @@ def class_diversity(
 ) -> dict[str, ClassDiversity]:
     """mCSD and mOCD in every one of `readings`, from the same images.
 
-    labels (M,C+extra,H,W) is a pool of label maps; each class uses the first n of those that contain it and something
-    else. The randomness of a (class, map) cell depends on `seed`, the class and the map alone: more classes or maps
-    change no other cell, and all models see the same draws.
+    labels is a pool of M label maps, of which one is looked at at a time; each class uses the first n of those that
+    contain it and something else. The randomness of a (class, map) cell depends on `seed`, the class and the map alone:
+    more classes or maps change no other cell, and all models see the same draws.
     """
     for reading in readings:
         if reading not in READINGS:
             raise did_you_mean("reading", reading, READINGS)
     if m < 1 or n < 1:
         raise SmisError(f"mCSD needs m >= 1 pairs and n >= 1 label maps, found m={m}, n={n}. The paper: m=19, n=100.")
-    if labels.shape[1] < C:
-        raise SmisError(f"labels have {labels.shape[1]} channels, fewer than the {C} classes. Pass (M,C,H,W) one-hot labels.")
-    regions = labels[:, :C] > 0.5  # (M,C,H,W)
-    share = regions.double().mean((2, 3)).T.cpu().numpy()  # (C,M)
+    channels = labels[:1].shape[1]
+    if channels < C:
+        raise SmisError(f"labels have {channels} channels, fewer than the {C} classes. Pass (M,C,H,W) one-hot labels.")
+    share = torch.stack([_regions(labels[i : i + 1], C).double().mean((1, 2)) for i in range(len(labels))], 1)
+    share = share.cpu().numpy()  # (C,M)
     cells = [(c, i) for c in range(C) for i in np.flatnonzero((share[c] > 0) & (share[c] < 1))[:n].tolist()]
     skipped = tuple(sorted(set(range(C)) - {c for c, _ in cells}))
     if not cells:
         raise SmisError(f"none of the {len(labels)} label maps has two classes: there is no inside and outside to compare.")
     values = {reading: np.full((2, *share.shape), np.nan) for reading in readings}
     for c, i in tqdm(cells, desc="mCSD, mOCD", leave=False, disable=not progress):
-        images = _draw(sample, labels[i : i + 1], c, m + 1, (seed, c, i))
-        region = regions[i, c].to(images.device)
+        one = labels[i : i + 1]
+        images = _draw(sample, one, c, m + 1, (seed, c, i))
+        region = _regions(one, C)[c].to(images.device)
         for reading in readings:
             sides = READINGS[reading](distance, images, region)
             values[reading][:, c, i] = [side.double().mean().item() for side in sides]
@@ -159,14 +170,16 @@ def class_diversity(
     }
 
 
-def lpips_diversity(sample: Sample, labels: Tensor, *, m: int, distance: Lpips, seed: int = 0, n_boot: int = 1000) -> Measurement:
-    """LPIPS of outputs for one label map with every code drawn anew: m pairs for each map of labels (n,C+extra,H,W)."""
+def lpips_diversity(
+    sample: Sample, labels: Pool, *, m: int, distance: Lpips, n: int | None = None, seed: int = 0, n_boot: int = 1000
+) -> Measurement:
+    """LPIPS of outputs for one label map with every code drawn anew: m pairs for each of the first n of `labels`, or all."""
     values = []
-    for i in range(len(labels)):
+    for i in range(len(labels) if n is None else min(n, len(labels))):
         features = distance.embed(_draw(sample, labels[i : i + 1], None, m + 1, (seed, i)))
         values.append(distance.distance(*_consecutive(features)).double().mean().item())
     resampled = bootstrap_weights(len(values), n_boot, seed) @ np.array(values)
-    protocol = {**distance.protocol, "resolution": _resolution(labels), "n": len(labels), "m": m, "seed": seed}
+    protocol = {**distance.protocol, "resolution": _resolution(labels), "n": len(values), "m": m, "seed": seed}
     metric = f"LPIPS{distance.suffix}"
     return Measurement(metric, float(np.mean(values)), protocol, **uncertainty(resampled))
 
@@ -186,5 +199,10 @@ def _ratio(a, b):
         return np.divide(a, b)
 
 
-def _resolution(labels: Tensor) -> str:
-    return f"{labels.shape[-2]}x{labels.shape[-1]}"
+def _regions(one: Tensor, C: int) -> Tensor:
+    """Where each class is, bool (C,H,W), of one map's labels (1,C+extra,H,W)."""
+    return one[0, :C] > 0.5
+
+
+def _resolution(labels: Pool) -> str:
+    return "{}x{}".format(*labels[:1].shape[-2:])

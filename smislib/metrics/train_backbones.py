@@ -2,8 +2,9 @@
 
 A `FeatureNet` learns to tell, from the features inside each part, the part's colours and pattern, and from all stages
 together a coarse part segmentation: what it has to know to do so (colour, texture, shape) is what a perceptual distance
-on this data should see. Its heads are thrown away. The `Segmenter` learns part labels under colour jitter, blur and
-noise, since it has to read images that a generator made. Picture sizes alternate, so that all work from 32 pixels up.
+on this data should see. Its heads are thrown away. A `Segmenter` learns the labels of one data set under colour jitter,
+blur and noise, since it has to read images that a generator made. Picture sizes alternate, so that all work from 32
+pixels up.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,9 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from ..config import DataSpec
-from ..data import classes, mannequins, open_split
+from ..data import classes, open_split
+from ..data.synthetic import RENDERERS
+from . import segmentation
 from .backbones import FeatureNet, Segmenter
 
 COLOURS = 6  # the first factors: main and second colour, sRGB 0..1; the rest is the pattern, one-hot
@@ -26,7 +29,9 @@ SEEN = 12  # pixels of a part below which its factors are not asked for
 
 @dataclass(frozen=True)
 class Lessons:
-    """How a shipped network is trained. A step takes `pixels` pixels of pictures of one `rendered` size, or halved."""
+    """How a shipped network is trained. A step takes `pixels` pixels of pictures of one `rendered` height, halved up to
+    `halvings` times.
+    """
 
     seed: int
     steps: int
@@ -37,12 +42,18 @@ class Lessons:
     tested: tuple[int, ...] = (32, 64)
     pixels: int = 8 * 64 * 64
     lr: float = 2e-3
+    halvings: int = 1
+    data: str = "mannequins"  # a key of RENDERERS
 
 
 LESSONS = {
     "perceptual": Lessons(seed=1, steps=2500, pixels=16 * 64 * 64),
     "metric": Lessons(seed=2, steps=2500, pixels=16 * 64 * 64),
     "segmenter": Lessons(seed=3, steps=3000),
+    "segmenter_streets": Lessons(
+        seed=4, steps=1200, n_test=96, rendered=(128,), tested=(32, 64, 128), halvings=2, data="streets"
+    ),
+    "segmenter_rooms": Lessons(seed=5, steps=2000, n_train=2000, data="rooms"),
 }
 
 
@@ -145,11 +156,12 @@ def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, d
     _store_as_float16(net)
     scores = {}
     for size, batch in _pictures(lessons, lessons.tested, "test", device).items():
-        batch = _with_labels(batch)
         with torch.no_grad():
-            right = net(batch["image"]).argmax(1) == batch["label_map"]
+            found = torch.cat([net(images).argmax(1) for images in batch["image"].split(16)])
+        right, counts = found == batch["label_map"], segmentation.confusion(found, batch["label_map"], net.C)
         scores[f"{size}px"] = {
             "pixel accuracy": right.float().mean().item(),
+            "mIoU": float(segmentation.scores(counts.sum(0).cpu().numpy())[0]),
             "accuracy per part": [right[batch["label_map"] == c].float().mean().item() for c in range(net.C)],
         }
     return net, scores, log
@@ -171,8 +183,7 @@ def disturb(image: Tensor) -> Tensor:
 
 def description(lessons: Lessons) -> dict:
     """What a shipped file says about its training."""
-    spec = _spec(lessons, 64)
-    return {**asdict(lessons), "data": spec.name, "version": mannequins.RENDERER.version, "classes": classes(spec).names}
+    return {**asdict(lessons), "version": RENDERERS[lessons.data].version, "classes": classes(_spec(lessons, 64)).names}
 
 
 def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[int, dict]) -> list[dict]:
@@ -182,12 +193,14 @@ def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[
     log = []
     bar = tqdm(range(lessons.steps), desc=type(modules[0]).__name__)
     for step in bar:
-        rendered, halved = lessons.rendered[int(torch.randint(len(lessons.rendered), ()))], int(torch.randint(2, ()))
-        size = rendered // 2 if halved else rendered
-        chosen = torch.randint(lessons.n_train, (max(1, lessons.pixels // size**2),))
+        rendered = lessons.rendered[int(torch.randint(len(lessons.rendered), ()))]
+        shrink = 2 ** int(torch.randint(lessons.halvings + 1, ()))
+        size = rendered // shrink
+        area = size**2 * RENDERERS[lessons.data].aspect
+        chosen = torch.randint(lessons.n_train, (max(1, lessons.pixels // area),))
         batch = _with_labels({k: v[chosen.to(v.device)] for k, v in pictures[rendered].items()})
-        if halved:
-            batch |= {k: F.avg_pool2d(batch[k], 2) for k in ("image", "labels")}
+        if shrink > 1:
+            batch |= {k: F.avg_pool2d(batch[k], shrink) for k in ("image", "labels")}
             batch["label_map"] = batch["labels"].argmax(1)
         if torch.rand(()) < 0.5:
             batch |= {k: batch[k].flip(-1) for k in ("image", "label_map", "labels")}
@@ -219,7 +232,8 @@ def _with_labels(batch: dict) -> dict:
 
 
 def _spec(lessons: Lessons, size: int) -> DataSpec:
-    return DataSpec("mannequins", size, size, n_train=lessons.n_train, n_test=lessons.n_test, seed=lessons.data_seed)
+    width = RENDERERS[lessons.data].aspect * size
+    return DataSpec(lessons.data, size, width, n_train=lessons.n_train, n_test=lessons.n_test, seed=lessons.data_seed)
 
 
 def _store_as_float16(net: nn.Module) -> None:
