@@ -54,9 +54,8 @@ def files(run: Run) -> dict[str, Path]:
     """The file of records that each group of metrics has, or will have, by the run's protocol."""
     e = run.experiment
     groups = ["quality", "cost"]
-    if (
-        MODELS[e.model].multimodal and e.evaluation.n_maps
-    ):  # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
+    # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
+    if MODELS[e.model].multimodal and e.evaluation.n_maps:
         groups.insert(1, "diversity")
     if reader(e):
         groups.append("segmentation")
