@@ -39,7 +39,7 @@ class Lanes:
     def add(self, layer: Layer, along: float) -> None:
         """Boxes for `layer.groups`, and what each of them reads from the layer before. The axes' limits must be set."""
         width, g = self.width(layer.out_channels), layer.groups
-        line = min(1.0, self._points(width / g) / 4)  # edges must not hide narrow boxes
+        line = min(1.0, self._points(width / g) / 3)  # edges must not hide narrow boxes
         for j in range(g):
             low, high = j / g, (j + 1) / g
             if self.end:
