@@ -24,12 +24,11 @@
 # | memory | 1 GB (networks of paper width are built on the *meta* device: shapes without numbers) |
 # | device | CPU |
 #
-# **You will see** a shape at every step, parameter counts against the official networks, Figures 2 and 3 drawn from the
-# built modules, and Table 4.
+# **You will see** a shape at every step, parameter counts against the official networks, Figures 2, 3 and 7 to 10 drawn
+# from the built modules, and Table 4.
 
 # %%
 import json
-from dataclasses import replace
 
 import pandas as pd
 import torch
@@ -100,12 +99,12 @@ for scale, outputs in enumerate(answers):
 
 # %%
 def on_paper(s: Schedule) -> Networks:
-    """The networks of a schedule without their numbers. Spectral norm adds no parameter and is left out: it builds slowly."""
+    """The networks of a schedule without their numbers."""
     with torch.device("meta"):
-        return Networks(replace(s, spectral=False)).eval()
+        return Networks(s).eval()
 
 
-deepfashion = presets.experiment("groupdnet", preset="paper").network
+deepfashion = presets.experiment("groupdnet", "deepfashion", "paper").network
 paper = on_paper(deepfashion)
 table = pd.DataFrame([vars(layer) | {"part": part} for part, layers in diagrams.read(paper).items() for layer in layers])
 print(table.set_index("part")[["name", "in_channels", "out_channels", "groups", "stride", "size"]].to_string())
@@ -114,7 +113,8 @@ print(table.set_index("part")[["name", "in_channels", "out_channels", "groups", 
 # ## Is it the published network?
 #
 # The official code's networks, as state dicts, have known sizes; `results/published/official_parameters.json` holds
-# their counts. First our claim that spectral norm does not count:
+# their counts. Other data sets are other schedules. Cityscapes has 35 classes and shows the generator the borders between
+# instances. ADE20K has 151 classes, too many for C groups at full width, so its second block already drops to 16.
 
 
 # %%
@@ -122,47 +122,29 @@ def parameters(*players: torch.nn.Module) -> int:
     return sum(p.numel() for player in players for p in player.parameters())
 
 
-bare = on_paper(schedule)
-print("with and without spectral norm, match:", parameters(networks.G, networks.E) == parameters(bare.G, bare.E))
-
-# %% [markdown]
-# Other data sets are other schedules. Cityscapes has 35 classes and shows the generator the borders between instances.
-# ADE20K has 151 classes, too many for C groups at full width, so its second block already drops to 16.
-
-# %%
-divisors = (35, 35, 20, 14, 10, 4, 1)
-cityscapes = replace(
-    deepfashion, C=35, height=256, width=512, instance_edge=True,
-    channels=tuple(280 * m for m in (16, 16, 16, 8, 4, 2, 1)), groups=divisors,
-    hidden=tuple(35 * g for g in divisors), shared_groups=(35,) * 7, affine_groups=(35,) * 7,
-    encoder_channels=tuple(350 * m for m in (1, 2, 4, 8, 8, 8)), encoder_groups=35,
-)  # fmt: skip
-C, groups = 151, (151, 16, 16, 8, 4, 2, 1)
-ade20k = replace(
-    deepfashion, C=C, channels=(16 * C, *(64 * m for m in (32, 16, 16, 8, 4, 2))), groups=groups,
-    hidden=tuple(2 * C if C % g == 0 else C * g for g in groups), shared_groups=(C,) * 7, affine_groups=groups,
-    encoder_channels=tuple(604 * m for m in (1, 2, 4, 8, 8, 8)), encoder_groups=C,
-)  # fmt: skip
+cityscapes, ade20k = (presets.experiment("groupdnet", name, "paper").network for name in ("cityscapes", "ade20k"))
+for name, s in {"DeepFashion": deepfashion, "Cityscapes": cityscapes, "ADE20K": ade20k}.items():
+    print(f"{name:11} {s.height}×{s.width}, groups {s.groups}, channels {s.channels}")
 
 # %%
 built = {"deepfashion": paper, "cityscapes": on_paper(cityscapes), "ade20k": on_paper(ade20k)}
-official = json.loads((paths.PUBLISHED.parent / "official_parameters.json").read_text())
+source = json.loads((paths.PUBLISHED.parent / "official_parameters.json").read_text())
+official = source["counts"]
 rows = []
 for name, nets in built.items():
     for player in ("G", "E", "D"):
-        key, ours = f"smis/{name}/{player}", parameters(getattr(nets, player))
-        unused = sum(official["unused"].get(key, {}).values())  # built by the official code and never called
-        rows.append({"network": key, "official": official["counts"][key], "of it unused": unused, "ours": ours})
+        key = f"smis/{name}/{player}"
+        rows.append({"network": key, "official": official[key], "ours": parameters(getattr(nets, player))})
 counts = pd.DataFrame(rows).set_index("network")
-counts["match"] = counts["official"] - counts["of it unused"] == counts["ours"]
+counts["match"] = counts["official"] == counts["ours"]
 counts
 
 # %%
-published_match = bool(counts["match"].all())
-print("all nine networks, expected the official counts, match:", published_match)
+print("all nine networks, expected the official counts, match:", bool(counts["match"].all()))
 
 # %% [markdown]
-# Every count agrees to the parameter. (`smis/ade20k/G` builds one block more, `up_4`, that it never calls; we do not build it.)
+# Every count agrees to the parameter. (`smis/ade20k/G` builds one block, `up_4`, that it never calls; so do we, and
+# Figure 10 shows it in grey.)
 #
 # ## Figure 2: the architecture
 #
@@ -220,7 +202,75 @@ pd.DataFrame({MODELS[m].title: summary(m) for m in presets.ABLATION}).T
 # %% [markdown]
 # GroupNet and MulNet have the fewest parameters at a given width, since they have the most groups; a plain decoder has the
 # most. So a comparison at equal width is no comparison at equal size: the table of notebook 05 prints both.
+
+# %% [markdown]
+# ## Figures 7 to 10: the networks layer by layer
 #
+# The appendix has the networks as lists of layers; so have we, with the lanes of Figures 2 and 3 beside the numbers. All are
+# the paper's networks, whatever the preset of this notebook, and each drawing can be checked against the official counts.
+#
+# **Figure 7, the discriminator.** The same PatchGAN judges image and labels at two scales. Each of its answers sees a patch: the
+# receptive field grows by (kernel - 1) × the strides so far.
+
+# %%
+fig = diagrams.discriminator(paper.D, deepfashion.height, deepfashion.width, image.movedim(-1, 0) / 127.5 - 1)
+sizes = ", ".join(f"{title} {parameters(nets.D):,} ({nets.D[0][0][0].in_channels} channels in)" for title, nets in built.items())
+caption = ("SMIS Figure 7, drawn from the discriminator as published (preset paper), for DeepFashion. SN, IN: spectral and "
+           f"instance norm; field: pixels of the image. Parameters of both scales: {sizes}.")  # fmt: skip
+viz.save(fig, "fig07_discriminator", caption, preset)
+scales = diagrams.read_discriminator(paper.D, deepfashion.height, deepfashion.width)
+for i, layers in enumerate(scales):
+    print(f"scale {i + 1}: channels {[la.out_channels for la in layers]}, receptive fields {[la.field for la in layers]}")
+
+
+# %%
+def drawn_count(layers: list[diagrams.Layer], key: str) -> str:
+    """The sum over a drawing's rows against the official count."""
+    found = sum(layer.parameters for layer in layers)
+    return f"{key}: we see {found:,}, expected {official[key]:,}, match: {found == official[key]}"
+
+
+print(drawn_count([layer for layers in scales for layer in layers], "smis/deepfashion/D"))
+
+# %% [markdown]
+# **Figure 8, the encoders.** As many groups as classes from the image to the code: no class ever sees another one's pixels.
+
+# %%
+titles = {"deepfashion": "DeepFashion", "cityscapes": "Cityscapes", "ade20k": "ADE20K"}
+sets = {title: data.classes(presets.data_spec(name, "paper")) for name, title in titles.items()}
+released = {title: built[name] for name, title in titles.items()}
+fig = diagrams.encoders(released, sets)
+caption = ("SMIS Figure 8, drawn from the encoders as published (preset paper). Colours: classes. "
+           "Lengths: cubic root of the channels. SN, IN: spectral, instance norm.")  # fmt: skip
+viz.save(fig, "fig08_encoder", caption, preset)
+for name, title in titles.items():
+    layers = diagrams.read(released[title])["encoder"]
+    print(f"channels {[la.out_channels for la in layers]}, groups {sorted({la.groups for la in layers})}")
+    print(drawn_count(layers, f"smis/{name}/E"))
+
+# %% [markdown]
+# **Figures 9 and 10, the generators.** Where boxes merge, classes begin to share a group. DeepFashion and Cityscapes fall slowly;
+# ADE20K keeps its classes apart on the start grid alone, and so is the smaller network of the two with the most classes.
+
+
+# %%
+def draw_generators(figure: int, file: str, *shown: str) -> None:
+    fig = diagrams.generators({t: released[t] for t in shown}, {t: sets[t] for t in shown})
+    caption = (f"SMIS Figure {figure}, drawn from the modules as published (preset paper). ↑2: nearest upsampling; CG-Norm: its "
+               "hidden channels, groups of its first convolution / of γ and β. SN, BN: spectral, batch norm.")  # fmt: skip
+    viz.save(fig, file, caption, preset)
+    for title in shown:
+        layers = diagrams.read(released[title])["decoder"] + diagrams.read_unused(released[title].G)
+        print(f"{title}: channels {[la.out_channels for la in layers]}, groups {[la.groups for la in layers]}")
+        print(drawn_count(layers, f"smis/{title.lower()}/G"))
+
+
+draw_generators(9, "fig09_generators", "DeepFashion", "Cityscapes")
+draw_generators(10, "fig10_generator", "ADE20K")
+unused = diagrams.read_unused(built["ade20k"].G)
+print("never called:", unused[0].parameters, "match:", unused[0].parameters == source["unused"]["smis/ade20k/G"]["up_4"])
+
+# %% [markdown]
 # ## Table 4: channels and groups for each data set
 #
 # Published on the left, read off our built networks on the right, and the network of this preset below. Where we have no
@@ -228,7 +278,7 @@ pd.DataFrame({MODELS[m].title: summary(m) for m in presets.ABLATION}).T
 
 # %%
 printed = results.published("SMIS_2003.12697", "table_4")
-titles = {"DeepFashion": paper, "Cityscapes": built["cityscapes"], "ADE20K": built["ade20k"], f"mannequins ({preset})": bare}
+shown = {**released, f"mannequins ({preset})": networks}
 
 
 def entry(column: str, nets: Networks) -> str:
@@ -246,9 +296,9 @@ heads = {"encoder_channels_per_class_C": "encoder C per class", "encoder_G": "en
          "decoder_C": "decoder C", "decoder_G": "decoder G"}  # fmt: skip
 frame = {}
 for column, head in heads.items():
-    frame[head, "published"] = [results.published_cell(printed, t, column) if t in printed["rows"] else "–" for t in titles]
-    frame[head, "built"] = [entry(column, nets) for nets in titles.values()]
-table_4 = pd.DataFrame(frame, index=pd.Index(titles, name="data set"))
+    frame[head, "published"] = [results.published_cell(printed, t, column) if t in printed["rows"] else "–" for t in shown]
+    frame[head, "built"] = [entry(column, nets) for nets in shown.values()]
+table_4 = pd.DataFrame(frame, index=pd.Index(shown, name="data set"))
 table_4
 
 # %%

@@ -1,6 +1,5 @@
 """Discriminators. A discriminator returns, per scale, the list of its features; the last one is the logits."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import spectral_norm
@@ -33,6 +32,8 @@ class PatchDiscriminator(nn.Sequential):
 class MultiscaleDiscriminator(nn.ModuleList):
     """The same PatchGAN at `scales` resolutions, each half the one before (pix2pixHD, SPADE, SMIS)."""
 
+    halve = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)  # of the class: no member of the list
+
     def __init__(self, in_channels: int, width: int = 64, layers: int = 4, scales: int = 2, spectral: bool = True):
         super().__init__([PatchDiscriminator(in_channels, width, layers, spectral) for _ in range(scales)])
 
@@ -41,6 +42,6 @@ class MultiscaleDiscriminator(nn.ModuleList):
         outputs = []
         for scale, patch in enumerate(self):
             if scale:
-                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+                x = self.halve(x)
             outputs.append(patch(x))
         return outputs
