@@ -238,4 +238,4 @@ def test_groupdnet_trains_and_is_measured(name, home):
     assert len(control["n per class"]) == len(SCENES[name].classes)
     assert all(np.isfinite(r.value) for r in records.values() if r.metric != "mCSD/mOCD[embedded]")
     segmenters = {r.protocol["backbone"] for r in records.values() if r.metric.startswith(("mIoU", "Acc"))}
-    assert segmenters == {"rooms": {"embedded/segmenter_rooms"}}.get(name, set())
+    assert segmenters == {f"embedded/segmenter_{name}"}

@@ -3,6 +3,7 @@
     perceptual         FeatureNet, the perceptual loss of the embedded data (in VGG19's place)
     metric             FeatureNet, LPIPS[embedded], FID[embedded], KID[embedded]
     segmenter          Segmenter of `mannequins`, mIoU[embedded], Acc[embedded]
+    segmenter_streets  likewise of `streets`
     segmenter_rooms    likewise of `rooms`
 
 The first two have one architecture and differ in their seed, so that a loss never optimises the network that judges it.
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from .. import paths
 from ..errors import SmisError, did_you_mean
 
-SEGMENTERS = ("segmenter", "segmenter_rooms")
+SEGMENTERS = ("segmenter", "segmenter_streets", "segmenter_rooms")
 NAMES = ("perceptual", "metric", *SEGMENTERS)
 
 
