@@ -180,6 +180,11 @@ def test_a_model_without_a_code_has_a_dash_where_codes_are_drawn(printed):
     assert table.loc["DSCGAN"].tolist() == ["not run"] * 3
 
 
+def test_the_human_study_is_a_column_of_records_or_no_study(printed):
+    table, _ = results.comparison([record(metric="SHE", value=70.0)], ["groupdnet", "vspade"], {"SHE": None}, printed)
+    assert table["SHE ↑", "reproduced as SHE"].tolist() == ["70.0", "no study"]
+
+
 def test_a_table_is_written_three_ways_with_its_caption(printed, home):
     table, caption = results.comparison([record(value=20.0)], ["groupdnet"], {"FID[embedded]": "FID"}, printed)
     written = results.save_table(table, caption, "table01", "smoke")

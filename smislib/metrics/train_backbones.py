@@ -44,16 +44,15 @@ class Lessons:
     lr: float = 2e-3
     halvings: int = 1
     data: str = "mannequins"  # a key of RENDERERS
+    balance: float = 0.0  # a segmenter's loss weighs a class by its share of the pixels, to the power of -balance
 
 
 LESSONS = {
     "perceptual": Lessons(seed=1, steps=2500, pixels=16 * 64 * 64),
     "metric": Lessons(seed=2, steps=2500, pixels=16 * 64 * 64),
     "segmenter": Lessons(seed=3, steps=3000),
-    "segmenter_streets": Lessons(
-        seed=4, steps=1200, n_test=96, rendered=(128,), tested=(32, 64, 128), halvings=2, data="streets"
-    ),
-    "segmenter_rooms": Lessons(seed=5, steps=2000, n_train=2000, data="rooms"),
+    "segmenter_streets": Lessons(seed=4, steps=3000, n_test=96, tested=(32, 48, 64), data="streets", balance=0.5),
+    "segmenter_rooms": Lessons(seed=5, steps=3000, n_train=2000, tested=(32, 48, 64), data="rooms", balance=0.5),
 }
 
 
@@ -147,10 +146,13 @@ def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, d
     torch.manual_seed(lessons.seed)
     pictures = _pictures(lessons, lessons.rendered, "train", device)
     net = Segmenter(len(classes(_spec(lessons, 64)))).to(device)
+    label_maps = pictures[lessons.rendered[0]]["label_map"]
+    share = torch.bincount(label_maps.flatten(), minlength=net.C).clamp(min=1) / label_maps.numel()
+    weight = share**-lessons.balance if lessons.balance else None
 
     def loss(batch: dict) -> dict[str, Tensor]:
         image = disturb(batch["image"]) if torch.rand(()) < 0.5 else batch["image"]
-        return {"parts": F.cross_entropy(net(image), batch["label_map"])}
+        return {"parts": F.cross_entropy(net(image), batch["label_map"], weight)}
 
     log = _fit([net], loss, lessons, pictures)
     _store_as_float16(net)
