@@ -19,7 +19,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from . import notebooks, paths, runs
+from . import atomic, notebooks, paths
 from .errors import SmisError
 
 PRESET = "smoke"
@@ -53,7 +53,7 @@ def store(sources: list[Path], stored: Path = STORED) -> None:
         executed = nbformat.read(path, as_version=4)
         notebook = _without_pictures(notebooks.without_injected(executed, {"preset": PRESET}))
         path = stored / f"{source.stem}.ipynb"
-        runs.write_atomic(path, lambda temporary, notebook=notebook: nbformat.write(notebook, temporary))
+        atomic.write(path, lambda temporary, notebook=notebook: nbformat.write(notebook, temporary))
         print(path)
 
 

@@ -17,7 +17,7 @@ from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 from tqdm import tqdm
 
-from . import paths, runs
+from . import atomic, paths, runs
 from .config import content_hash
 from .errors import SmisError, did_you_mean
 from .metrics.backbones import file_hash
@@ -53,7 +53,7 @@ def execute(
     _check_parameters(source, notebook, values)
     output = paths.executed(preset) / f"{source.stem}.ipynb"
     draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
-    runs.write_atomic(draft, lambda path: nbformat.write(notebook, path))
+    atomic.write(draft, lambda path: nbformat.write(notebook, path))
     try:
         papermill.execute_notebook(
             draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", progress_bar=progress,
@@ -68,7 +68,7 @@ def execute(
     executed = _clean(nbformat.read(output, as_version=4))
     if not parameters:
         executed.metadata[MADE_FROM] = made_from(source, preset)
-    runs.write_atomic(output, lambda path: nbformat.write(executed, path))
+    atomic.write(output, lambda path: nbformat.write(executed, path))
     if store:
         keep(source, preset, values)
     return output
@@ -79,7 +79,7 @@ def keep(source: Path, preset: str, values: dict[str, object]) -> Path:
     executed = nbformat.read(paths.executed(preset) / f"{source.stem}.ipynb", as_version=4)
     executed.metadata.pop(MADE_FROM, None)
     stored, target = _small(without_injected(executed, values)), source.with_suffix(".ipynb")
-    runs.write_atomic(target, lambda path: nbformat.write(stored, path))
+    atomic.write(target, lambda path: nbformat.write(stored, path))
     return target
 
 

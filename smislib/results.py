@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import config, paths, presets, runs
+from . import atomic, config, paths, presets, runs
 from .errors import SmisError
 from .metrics import METRICS, Measurement
 from .models import MODELS
@@ -93,7 +93,7 @@ def _code_version() -> str:
 def write(folder: Path, records: Iterable[Record], name: str) -> None:
     """All the records of one measurement as one file."""
     body = [config.to_dict(r) for r in records]
-    runs.write_atomic(folder / f"{name}.json", lambda path: path.write_text(json.dumps(body, indent=1) + "\n"))
+    atomic.write(folder / f"{name}.json", lambda path: path.write_text(json.dumps(body, indent=1) + "\n"))
 
 
 def read(folder: Path) -> list[Record]:
@@ -258,7 +258,7 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str) -> lis
         "tex": flat.to_latex(escape=True, caption=caption),
     }
     for suffix, text in texts.items():
-        runs.write_atomic(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
+        atomic.write(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
     return [folder / f"{name}.{suffix}" for suffix in texts]
 
 

@@ -8,19 +8,15 @@
         weights.safetensors   written last: its presence means finished. Self-describing
         records/*.json        measurements (see results.py)
 
-A run's randomness is a function of (seed, step), so a checkpoint holds no generator states. Every file is written
-beside its final name and moved there, so that a crash leaves the old file or the new one, never half of one.
+A run's randomness is a function of (seed, step), so a checkpoint holds no generator states.
 """
 
 import contextlib
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -28,7 +24,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from . import config, paths
+from . import atomic, config, paths
+from .atomic import first_line
 from .config import Experiment
 from .errors import SmisError, did_you_mean
 from .models import MODELS
@@ -82,7 +79,7 @@ class Run:
             print(f"{self.experiment.name}: another process works on this run; waiting for it.", file=sys.stderr)
             lock.acquire()
         except OSError as error:
-            raise _cannot_write(lock.lock_file, error) from error
+            raise atomic.cannot_write(lock.lock_file, error) from error
         try:
             for name in ("checkpoint.pt", "weights.safetensors", "log.jsonl"):
                 for left in self.folder.glob(f".{name}.*"):  # by a process that was killed while it wrote
@@ -92,7 +89,7 @@ class Run:
             lock.release()
 
     def save_checkpoint(self, state: dict) -> None:
-        write_atomic(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
+        atomic.write(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
 
     def load_checkpoint(self) -> dict | None:
         path = self.folder / "checkpoint.pt"
@@ -102,7 +99,7 @@ class Run:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             raise SmisError(
-                f"checkpoint {path} cannot be read ({_first_line(error)}): it is truncated or damaged. "
+                f"checkpoint {path} cannot be read ({first_line(error)}): it is truncated or damaged. "
                 "Delete it to train this run from its start."
             ) from error
 
@@ -124,10 +121,10 @@ def open_run(experiment: Experiment) -> Run:
         (run.folder / "samples").mkdir(parents=True, exist_ok=True)
         run.records.mkdir(exist_ok=True)
     except OSError as error:
-        raise _cannot_write(run.folder, error) from error
+        raise atomic.cannot_write(run.folder, error) from error
     if not (run.folder / "config.json").exists():
         text = json.dumps(config.to_dict(experiment), indent=1)
-        write_atomic(run.folder / "config.json", lambda path: path.write_text(text))
+        atomic.write(run.folder / "config.json", lambda path: path.write_text(text))
     return run
 
 
@@ -164,7 +161,7 @@ def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
     tensors = {key: value.detach().cpu().contiguous() for key, value in networks.state_dict().items()}
     players = "".join(player for player in "GED" if getattr(networks, player) is not None)
     metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True), "players": players}
-    write_atomic(path, lambda temporary: safetensors.torch.save_file(tensors, temporary, metadata))
+    atomic.write(path, lambda temporary: safetensors.torch.save_file(tensors, temporary, metadata))
 
 
 def load(path_or_name: str | Path) -> nn.Module:
@@ -186,7 +183,7 @@ def load(path_or_name: str | Path) -> nn.Module:
             metadata = file.metadata() or {}
         state = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
-        raise SmisError(f"{path} is not a complete safetensors file ({_first_line(error)}); make or fetch it again.") from error
+        raise SmisError(f"{path} is not a complete safetensors file ({first_line(error)}); make or fetch it again.") from error
     if metadata.get("format") != FORMAT:
         raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
     experiment = _experiment(json.loads(metadata["experiment"]))
@@ -196,48 +193,9 @@ def load(path_or_name: str | Path) -> nn.Module:
     try:
         networks.load_state_dict(state)
     except RuntimeError as error:
-        raise SmisError(f"{path} does not fit the networks that it describes: {_first_line(error)}") from error
+        raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}") from error
     networks.experiment = experiment
     return networks.eval().requires_grad_(False)
-
-
-@contextlib.contextmanager
-def writing(path: Path | str) -> Iterator[None]:
-    """What the disk refuses becomes a SmisError that names `path`."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise _cannot_write(path, error) from error
-    except RuntimeError as error:  # torch.save's, on a full disk
-        if "PytorchStreamWriter" not in str(error) and "unexpected pos" not in str(error):
-            raise
-        raise _cannot_write(path, error) from error
-
-
-def write_atomic(path: Path, write: Callable[[Path], Any]) -> None:
-    """Run `write(temporary)` and move the result to `path`. A full or read-only disk leaves the old file untouched."""
-    temporary = None
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-            os.close(handle)
-            temporary = Path(name)
-            write(temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _cannot_write(path: Path | str, error: Exception) -> SmisError:
-    return SmisError(
-        f"cannot write {path}: {_first_line(error)}. Free some space, or set SMIS_HOME to a writable folder, and run again; "
-        "what was finished is kept."
-    )
 
 
 def _read_experiment(path: Path) -> Experiment:
@@ -245,7 +203,7 @@ def _read_experiment(path: Path) -> Experiment:
         return _experiment(json.loads(path.read_text()))
     except (json.JSONDecodeError, AttributeError, KeyError, SmisError) as error:
         raise SmisError(
-            f"{path} is not an experiment of this version ({_first_line(error)}). Move {path.parent} out of the run store, "
+            f"{path} is not an experiment of this version ({first_line(error)}). Move {path.parent} out of the run store, "
             "or use the version that made it."
         ) from error
 
@@ -260,7 +218,3 @@ def _experiment(body: dict) -> Experiment:
         "loss": config.from_dict(model.loss, body["loss"]),
     }
     return config.from_dict(Experiment, {**body, **parts})
-
-
-def _first_line(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0][:160]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from . import data, runs, viz
+from . import atomic, data, runs, viz
 from .config import Experiment
 from .data.loading import StepSampler, loader
 from .data.presized import cores
@@ -229,14 +229,14 @@ class _Log:
         self.file = None
         if writes:
             lines = [json.dumps(entry) + "\n" for entry in run.history() if entry["step"] <= start]
-            runs.write_atomic(run.log, lambda path: path.write_text("".join(lines)))
+            atomic.write(run.log, lambda path: path.write_text("".join(lines)))
             self.path, self.file = run.log, run.log.open("a", buffering=1)
 
     def write(self, *, step: int, seconds: float, lr: float, spent: dict[str, float], terms: dict[str, float]) -> None:
         if self.file:
             entry = {"step": step, "seconds": seconds, "lr": lr} | {f"seconds_{k}": round(v, 4) for k, v in spent.items()}
             line = json.dumps(entry | {k: round(v, 5) for k, v in terms.items()}) + "\n"
-            with runs.writing(self.path):
+            with atomic.writing(self.path):
                 self.file.write(line)
 
 
@@ -245,7 +245,7 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
     if fabric.is_global_zero:
         indices = StepSampler(len(train_set), spec.batch, run.experiment.seed, range(0)).indices(step)  # of all devices
         batch = data.collate([train_set[i] for i in indices])
-        runs.write_atomic(path, lambda temporary: torch.save(batch, temporary))
+        atomic.write(path, lambda temporary: torch.save(batch, temporary))
     raise SmisError(
         f"{run.experiment.name}: the loss or its gradient is not finite since step {step} "
         f"({', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. The last checkpoint is "
@@ -263,7 +263,7 @@ def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []
     rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(1 if networks.schedule.z_shape is None else 2)]
     path = run.folder / "samples" / f"step_{step:06d}.png"
-    runs.write_atomic(path, lambda temporary: viz.to_pil(viz.grid(torch.cat(rows), columns=n)).save(temporary))
+    atomic.write(path, lambda temporary: viz.to_pil(viz.grid(torch.cat(rows), columns=n)).save(temporary))
     networks.train()
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 from torch import Tensor
 
-from . import paths, runs
+from . import atomic, paths
 from .data.spec import Classes
 
 STYLE = {
@@ -214,7 +214,7 @@ def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
     fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
     folder, names = paths.figures(preset), [f"{name}.png", f"{name}.svg"]
     for file in names:
-        runs.write_atomic(
+        atomic.write(
             folder / file,
             lambda path: fig.savefig(path, bbox_inches="tight", pad_inches=0.08, metadata=_undated(path.suffix)),
         )

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from smislib import config, paths, presets, runs
+from smislib import atomic, config, paths, presets, runs
 from smislib import train as training
 from smislib.errors import SmisError
 
@@ -30,7 +30,7 @@ def randomised(experiment: config.Experiment) -> torch.nn.Module:
     return networks
 
 
-# --- write_atomic -----------------------------------------------------------------------------------------------------
+# --- atomic.write -----------------------------------------------------------------------------------------------------
 
 
 FAULTS = [OSError(28, "No space left on device"), ValueError("a fault of the writer"), KeyboardInterrupt()]
@@ -39,14 +39,14 @@ FAULTS = [OSError(28, "No space left on device"), ValueError("a fault of the wri
 @pytest.mark.parametrize("error", FAULTS, ids=["disk", "writer", "ctrl-c"])
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
-    runs.write_atomic(path, lambda p: p.write_text("old"))
+    atomic.write(path, lambda p: p.write_text("old"))
 
     def fail(temporary: Path) -> None:
         temporary.write_text("half of the n")
         raise error
 
     with pytest.raises(SmisError if isinstance(error, OSError) else type(error)) as raised:
-        runs.write_atomic(path, fail)
+        atomic.write(path, fail)
     assert path.read_text() == "old"
     assert files(tmp_path) == {"a.txt"}
     if isinstance(error, OSError):
@@ -61,7 +61,7 @@ def test_the_new_file_appears_at_once_and_whole(tmp_path):
         seen.append(path.exists())
         assert temporary.suffix == path.suffix  # writers choose a format by it
 
-    runs.write_atomic(path, write)
+    atomic.write(path, write)
     assert seen == [False]
     assert path.read_text() == "new"
     assert files(path.parent) == {"a.txt"}
@@ -82,7 +82,7 @@ def writes_on_a_full_disk(home: str) -> None:
     }
     for name, write in writers.items():
         try:
-            runs.write_atomic(folder / name, write)
+            atomic.write(folder / name, write)
         except SmisError as error:
             assert f"cannot write {folder / name}: " in str(error), error
             assert "\n" not in str(error)

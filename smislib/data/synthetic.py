@@ -1,16 +1,13 @@
 """Embedded data as a torch data set: rendered once, cached as one file, held in memory as bytes."""
 
-import os
-import tempfile
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from .. import paths
+from .. import atomic, paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from . import mannequins, rooms, streets
@@ -50,8 +47,8 @@ class Pictures(Dataset):
 def rendered(renderer: Renderer, seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
     """What `renderer.render` gives for the first n pictures of a split, each entry stacked, from the cache.
 
-    The file is named by the content hash of what it holds, written under another name and then moved, so that two
-    processes may render it at once; one that cannot be read (truncated) is rendered again.
+    The file is named by the content hash of what it holds; two processes may render it at once, and one that cannot be read
+    (truncated) is rendered again.
     """
     width = renderer.aspect * size
     key = content_hash([renderer.name, renderer.version, size, width, seed, split, n])
@@ -64,23 +61,5 @@ def rendered(renderer: Renderer, seed: int, split: str, n: int, size: int) -> di
     bar = tqdm(range(n), f"rendering {n} {renderer.name} ({split}, {size}x{width})", delay=1, leave=False)
     pictures = [renderer.render(seed, split, i, size) for i in bar]
     arrays = {name: np.stack([picture[name] for picture in pictures]) for name in pictures[0]}
-    _write(path, arrays)
+    atomic.write(path, lambda temporary: np.savez(temporary, **arrays))
     return arrays
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
-    except OSError as error:
-        raise SmisError(
-            f"cannot write the rendered data to {path.parent}: {error.strerror}. "
-            "Free some space, or point SMIS_HOME to a folder that can be written."
-        ) from error

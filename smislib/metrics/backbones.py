@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .. import paths
+from .. import atomic, paths
 from ..errors import SmisError, did_you_mean
 
 SEGMENTERS = ("segmenter", "segmenter_streets", "segmenter_rooms")
@@ -113,12 +113,10 @@ def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
     """Write `net` as float16 safetensors that say what they are: architecture, how it was trained, held-out scores."""
     arguments = {"channels": net.channels} | ({"C": net.C} if isinstance(net, Segmenter) else {})
     described = {"architecture": type(net).__name__, "arguments": arguments, "training": training, "scores": scores}
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
-    partial = path.with_suffix(".partial")
-    save_file(state, partial, {k: json.dumps(v) for k, v in described.items()})
-    partial.chmod(0o644)  # safetensors writes files that only their owner may read
-    return partial.replace(path)
+    metadata = {k: json.dumps(v) for k, v in described.items()}
+    atomic.write(path, lambda temporary: save_file(state, temporary, metadata))
+    return path
 
 
 def shipped(name: str, folder: Path = paths.ASSETS) -> Path:
