@@ -421,7 +421,7 @@ def test_miou_agrees_with_torchmetrics(C, n, seed):
     assert miou == pytest.approx(theirs.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("name, size, least", [("mannequins", 64, 0.96), ("streets", 48, 0.75), ("rooms", 64, 0.75)])
+@pytest.mark.parametrize("name, size, least", [("mannequins", 64, 0.96), ("streets", 48, 0.88), ("rooms", 64, 0.75)])
 def test_a_shipped_segmenter_reads_real_pictures(name, size, least):
     spec = DataSpec(name, size, 2 * size if name == "streets" else size, n_train=1, n_test=16, seed=3)
     known, held_out = classes(spec), open_split(spec, "test")
