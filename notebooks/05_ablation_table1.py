@@ -198,7 +198,8 @@ print("width of the interval:", ", ".join(f"n {n}: {w:.4f}" for n, w in width.it
 
 # %% tags=["nbval-ignore-output"]
 inside_c, outside_c = measured["masked"].per_class()
-by_class = pd.DataFrame({"inside": inside_c, "outside": outside_c}, index=classes.names)
+seen = [part for c, part in enumerate(classes.names) if c not in measured["masked"].skipped]
+by_class = pd.DataFrame({"inside": inside_c, "outside": outside_c}, index=seen)
 skin = by_class.index.isin(["face", "arms", "legs"])
 print(by_class.round(4).to_string())
 for which, rows in (("all classes", slice(None)), ("those that share no factor", ~skin)):
