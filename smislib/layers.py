@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from .errors import SmisError
+
 
 class _SpectralNorm(parametrizations._SpectralNorm):
     """torch's, without iterating on the meta device: seconds for a large network, and nothing to find there."""
@@ -24,6 +26,12 @@ def spectral_norm(conv: nn.Module) -> nn.Module:
     outputs = 1 if isinstance(conv, nn.ConvTranspose2d) else 0  # the dimension that becomes the matrix's rows
     parametrize.register_parametrization(conv, "weight", _SpectralNorm(conv.weight, dim=outputs))
     return conv
+
+
+def check_labels(labels: Tensor, channels: int, height: int, width: int) -> None:
+    """Raise SmisError when labels (N,...) are not the (N,channels,height,width) that a generator takes."""
+    if labels.shape[1:] != (channels, height, width):
+        raise SmisError(f"labels are {tuple(labels.shape[1:])}, this generator takes ({channels}, {height}, {width}).")
 
 
 def split_by_class(image: Tensor, labels: Tensor) -> Tensor:

@@ -256,8 +256,8 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
 def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes, step: int) -> None:
     """Six held-out images: labels, real, reconstruction where there is an encoder, two drawn codes where there is a code."""
     networks.eval()
-    batch = data.collate([test_set[i] for i in range(min(6, len(test_set)))])
-    labels = data.labels(batch, classes)
+    batch = data.labelled([test_set[i] for i in range(min(6, len(test_set)))], classes)
+    labels = batch["labels"]
     n, rng = len(labels), generator(run.experiment.seed, "samples")
     rows = [viz.colour(batch["label_map"], classes), batch["image"]]
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SmisError
-from ..layers import glorot_
+from ..layers import check_labels, glorot_
 from .discriminators import MultiscaleDiscriminator
 
 
@@ -104,10 +104,7 @@ class Generator(nn.Module):
     def forward(self, labels: Tensor, z: Tensor) -> Tensor:
         """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,z_dim) -> (N,3,H,W)."""
         s, lowest = self.schedule, len(self.down) - 1
-        if labels.shape[1:] != (s.label_channels, s.height, s.width):
-            raise SmisError(
-                f"labels are {tuple(labels.shape[1:])}, this generator takes ({s.label_channels}, {s.height}, {s.width})."
-            )
+        check_labels(labels, s.label_channels, s.height, s.width)
         x, levels = labels.expand(len(z), -1, -1, -1), []
         for i, conv in enumerate(self.down):
             x = F.leaky_relu(x, 0.2) if i else x

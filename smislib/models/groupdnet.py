@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
-from ..layers import CGBlock, crop_by_class, glorot_, he_, interleave_edge, split_by_class, strided_convs
+from ..layers import CGBlock, check_labels, crop_by_class, glorot_, he_, interleave_edge, split_by_class, strided_convs
 from .discriminators import MultiscaleDiscriminator
 
 CODES, CLASS_VIEWS = ("map", "vector"), ("mask", "crop", "whole")
@@ -206,10 +206,7 @@ class Generator(nn.Module):
     def forward(self, labels: Tensor, z: Tensor) -> Tensor:
         """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,*z_shape) -> (N,3,H,W)."""
         s = self.schedule
-        if labels.shape[1:] != (s.label_channels, s.height, s.width):
-            raise SmisError(
-                f"labels are {tuple(labels.shape[1:])}, this generator takes ({s.label_channels}, {s.height}, {s.width})."
-            )
+        check_labels(labels, s.label_channels, s.height, s.width)
         x = F.leaky_relu(self.features(labels, z)[-1], 0.2)  # (N,channels[-1],H,W)
         if s.mask_features:
             N, _, H, W = x.shape

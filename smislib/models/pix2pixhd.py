@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SmisError
-from ..layers import glorot_, spectral_norm
+from ..layers import check_labels, glorot_, spectral_norm
 from .discriminators import MultiscaleDiscriminator
 
 
@@ -90,10 +90,7 @@ class Generator(nn.Module):
     def forward(self, labels: Tensor, z: None = None) -> Tensor:
         """labels (N,C,H,W) (+1 channel with `instance_edge`) -> (N,3,H,W)."""
         s = self.schedule
-        if labels.shape[1:] != (s.label_channels, s.height, s.width):
-            raise SmisError(
-                f"labels are {tuple(labels.shape[1:])}, this generator takes ({s.label_channels}, {s.height}, {s.width})."
-            )
+        check_labels(labels, s.label_channels, s.height, s.width)
         if z is not None:
             raise SmisError("pix2pixHD has no code: its z is None.")
         x = _reflected(self.first, labels, 3).relu()  # (N,channels,H,W)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SmisError, did_you_mean
-from ..layers import CGBlock, glorot_, he_, strided_convs
+from ..layers import CGBlock, check_labels, glorot_, he_, strided_convs
 from .discriminators import MultiscaleDiscriminator
 
 ENCODER_NORMS = ("instance", "none")
@@ -115,10 +115,7 @@ class Generator(nn.Module):
     def forward(self, labels: Tensor, z: Tensor | None = None) -> Tensor:
         """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,z_dim) or None -> (N,3,H,W)."""
         s = self.schedule
-        if labels.shape[1:] != (s.label_channels, s.height, s.width):
-            raise SmisError(
-                f"labels are {tuple(labels.shape[1:])}, this generator takes ({s.label_channels}, {s.height}, {s.width})."
-            )
+        check_labels(labels, s.label_channels, s.height, s.width)
         if (z is None) != (s.z_shape is None):
             raise SmisError(
                 "this SPADE has no encoder: its z is None." if z is not None else f"z is None, expected a code (N,{s.z_dim})."
