@@ -150,7 +150,7 @@ for name in folders:
 # decide it. That SPADE and GroupDNet both beat the two multi-modal baselines is our own expectation.
 
 # %% tags=["nbval-ignore-output"]
-verdicts = claims.smis_table_2(cells, suffix)
+verdicts = claims.smis.table_2(cells, suffix)
 results.save_table(verdicts, f"Statements about SMIS Table 2, preset {preset}.", "table02_claims", preset)
 print(verdicts.to_string(index=False))
 

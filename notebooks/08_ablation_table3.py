@@ -100,7 +100,7 @@ table.T
 # damaged in the text that we have; our reading may be wrong.
 
 # %% tags=["nbval-ignore-output"]
-verdicts = claims.smis_table_3(cells, suffix)
+verdicts = claims.smis.table_3(cells, suffix)
 results.save_table(verdicts, f"Statements of SMIS appendix D, preset {preset}.", "table03_claims", preset)
 print(verdicts.to_string(index=False))
 

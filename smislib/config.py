@@ -47,6 +47,7 @@ class TrainSpec:
     beta2: float = 0.9
     constant: float = 0.6  # share of the steps before the learning rate falls linearly to 0
     ema: float = 0.0  # decay per step of the averaged generator; 0: none
+    standing: int = field(default=0, metadata=ADDED)  # batches of drawn codes that give the final G its batch statistics
     reuse_fake: bool = False  # D sees the fake that G's step made, instead of a new one after it
     precision: str = "32-true"  # as Lightning Fabric names them: 32-true, bf16-mixed, 16-mixed
     threads: int | None = None  # CPU threads; part of the experiment since it changes the order of sums
@@ -56,6 +57,7 @@ class TrainSpec:
 
     def __post_init__(self):
         _at_least(self, 1, "steps", "batch", "log_every", "sample_every", "checkpoint_every", "threads")
+        _at_least(self, 0, "standing")
         for name, top in {"lr_g": math.inf, "lr_d": math.inf, "beta1": 1, "beta2": 1, "ema": 1}.items():
             if not 0 <= getattr(self, name) < top:
                 raise SmisError(f"TrainSpec.{name} must be in [0, {top}), found {getattr(self, name)}.")

@@ -59,6 +59,7 @@ def files(run: Run) -> dict[str, Path]:
         groups.insert(1, "diversity")
     if reader(e):
         groups.append("segmentation")
+    groups += MODELS[e.model].measures
     protocol = config.content_hash(config.to_dict(e.evaluation))[:8]
     return {group: run.records / f"{group}-{protocol}.json" for group in groups}
 

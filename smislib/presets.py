@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from . import baselines, config, data, paths, runs
+from . import config, data, papers, paths, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
@@ -76,9 +76,9 @@ DATA_SPECS = {
 }
 
 TRAIN = {
-    "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, threads=1,
+    "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, standing=2, threads=1,
                        log_every=1, sample_every=3, checkpoint_every=2),
-    "demo": TrainSpec(steps=800, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, threads=1,
+    "demo": TrainSpec(steps=800, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, standing=50, threads=1,
                       log_every=10, sample_every=100, checkpoint_every=100),
     # 29,000 images, batch 32: 907 steps an epoch, 60 epochs at a constant rate and 40 of decay
     "paper": TrainSpec(steps=90_700, batch=32, log_every=50, sample_every=2000, checkpoint_every=2000),
@@ -206,8 +206,8 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
         seed=seed,
         data=spec,
         network=schedule(model, preset, spec.height, spec.width, len(classes), spec.name, bool(classes.things)),
-        loss=baselines.LOSS[model][preset] if model in baselines.LOSS else own.get("loss", LOSS[preset]),
-        train=replace(own.get("train", TRAIN[preset]), **baselines.TRAIN.get((model, preset), {})),
+        loss=papers.LOSS[model][preset] if model in papers.LOSS else own.get("loss", LOSS[preset]),
+        train=replace(own.get("train", TRAIN[preset]), **papers.TRAIN.get((model, preset), {})),
         evaluation=own.get("evaluation", EVALUATION[preset]),
     )
 

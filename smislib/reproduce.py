@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from . import data, notebooks, paths, presets, runs
+from . import data, notebooks, papers, paths, presets, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError
 from .evaluate import evaluate, is_measured
@@ -26,6 +26,7 @@ def plan(preset: str, seeds: int = 1) -> list[Experiment]:
     folders, (main, root) = presets.tables_data(), presets.main_data()
     rows = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
     rows += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
+    rows += [(model, name, None) for model, name in papers.EXPERIMENTS]
     every = [presets.experiment(model, name, preset, seed, folder) for seed in range(seeds) for model, name, folder in rows]
     return list(dict.fromkeys([*every, presets.experiment("groupdnet", "photos", preset, 0)]))
 

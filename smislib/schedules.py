@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import baselines
+from . import papers
 from .errors import SmisError
 from .models.groupdnet import Schedule
 
@@ -62,11 +62,11 @@ def schedule(model: str, preset: str, height: int, width: int, C: int, data_name
     """The schedule of any model. `instance_edge`: the labels carry the instance edge after the C classes."""
     if model in CHANGED:
         return replace(smis_schedule("groupdnet", preset, height, width, C, data_name, instance_edge), **CHANGED[model])
-    if model not in baselines.SCHEDULES:
+    if model not in papers.SCHEDULES:
         return smis_schedule(model, preset, height, width, C, data_name, instance_edge)
     edge = instance_edge or (data_name in RELEASED and RELEASED[data_name].instance_edge)
     size = {"C": C, "height": height, "width": width, "instance_edge": edge}
-    return baselines.SCHEDULES[model](preset, data_name, size)
+    return papers.SCHEDULES[model](preset, data_name, size)
 
 
 def smis_schedule(

@@ -23,6 +23,7 @@ from .config import Experiment
 from .data.loading import StepSampler, loader
 from .data.presized import cores
 from .errors import SmisError
+from .layers import ParamFreeBatchNorm
 from .losses import Terms, perceptual_loss
 from .models import MODELS
 from .runs import Run
@@ -155,7 +156,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
             log.write(step=done, seconds=round(seconds, 3), lr=optimizers["g"].param_groups[0]["lr"], spent=spent, terms=terms)
             spent = dict.fromkeys(spent, 0.0)
             bar.set_postfix({k: f"{v:.2f}" for k, v in terms.items()}, refresh=False)
-        if fabric.is_global_zero and (done % spec.sample_every == 0 or done == spec.steps):
+        if fabric.is_global_zero and done % spec.sample_every == 0 and done < spec.steps:
             _save_samples(run, averaged or networks, test_set, classes, done)
         if fabric.is_global_zero and done % spec.checkpoint_every == 0 and done < spec.steps:
             state = {"step": done, "seconds": seconds, "networks": networks.state_dict()}
@@ -164,8 +165,12 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
             run.save_checkpoint(state | {key: optimizer.state_dict() for key, optimizer in optimizers.items()})
         clock = time.perf_counter()
     bar.close()
+    final = averaged or networks
+    if spec.standing:
+        _take_standing_statistics(fabric, final, experiment, train_set, classes)
     if fabric.is_global_zero:
-        run.finish(averaged or networks)
+        _save_samples(run, final, test_set, classes, spec.steps)
+        run.finish(final)
     fabric.barrier()
 
 
@@ -203,6 +208,33 @@ def _average(averaged: nn.Module, networks: nn.Module, decay: float, step: int) 
         old.lerp_(new, 1 - decay)
     for old, new in zip(averaged.buffers(), networks.buffers(), strict=True):
         old.copy_(new)
+
+
+@torch.no_grad()
+def _take_standing_statistics(
+    fabric: Fabric, networks: nn.Module, experiment: Experiment, train_set: Dataset, classes: data.Classes
+) -> None:
+    """Give G's batch norms the mean statistics of `standing` batches of drawn codes (BigGAN, 1809.11096, section 4.1).
+
+    The running ones are of the weights before averaging, and of encoded codes: where the posterior has not reached
+    N(0,1) they do not fit the codes that are drawn.
+    """
+    spec, share = experiment.train, (fabric.global_rank, fabric.world_size)
+    norms = [m for m in networks.G.modules() if isinstance(m, ParamFreeBatchNorm | nn.BatchNorm2d)]
+    momentum = [norm.momentum for norm in norms]
+    sampler = StepSampler(len(train_set), spec.batch, experiment.seed, range(spec.steps, spec.steps + spec.standing), *share)
+    networks.eval()
+    for i, batch in enumerate(_on_device(fabric, loader(train_set, sampler, workers=0, pin=False), classes)):
+        for norm in norms:
+            norm.train()
+            norm.momentum = 1 / (i + 1)  # the mean over all batches so far
+        labels, shape = batch["labels"], networks.schedule.z_shape
+        noise = Noise(generator(experiment.seed, "standing", i), *share)
+        with fabric.autocast():
+            networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
+    for norm, old in zip(norms, momentum, strict=True):
+        norm.momentum = old
+    networks.eval()
 
 
 def _resume(run: Run, fabric: Fabric, networks: nn.Module, averaged: nn.Module | None, optimizers: dict) -> tuple[int, float]:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smislib import baselines, presets, runs, sample, schedules
+from smislib import papers, presets, runs, sample, schedules
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate
 from smislib.losses import PairedGan, PairedGanObjective, lsgan_d, lsgan_g
@@ -74,7 +74,7 @@ def test_a_code_given_to_a_model_without_one_is_refused():
         networks("spade_vae").G(labels, None)
 
 
-@pytest.mark.parametrize("model", baselines.SCHEDULES)
+@pytest.mark.parametrize("model", papers.baselines.SCHEDULES)
 @pytest.mark.parametrize(("height", "width", "edge"), [(32, 32, False), (32, 64, True)])
 def test_every_baseline_takes_wide_frames_and_instance_edges(model, height, width, edge):
     s = schedules.schedule(model, "smoke", height, width, C, instance_edge=edge)
@@ -87,7 +87,7 @@ def test_every_baseline_takes_wide_frames_and_instance_edges(model, height, widt
         nets.G(torch.rand(2, C + edge, 16, 16), z)
 
 
-@pytest.mark.parametrize("model", baselines.SCHEDULES)
+@pytest.mark.parametrize("model", papers.baselines.SCHEDULES)
 def test_a_size_that_does_not_fit_is_refused(model):
     message = {"bicyclegan": "U-Net of 1 levels", "dscgan": "U-Net of 1 levels"}.get(model, "must be multiples of")
     with pytest.raises(SmisError, match=message):
@@ -199,7 +199,7 @@ def test_the_registry_knows_which_models_have_a_code():
         assert entry.multimodal == (presets.experiment(model, preset="smoke").network.z_shape is not None)
 
 
-@pytest.mark.parametrize("model", baselines.SCHEDULES)
+@pytest.mark.parametrize("model", papers.baselines.SCHEDULES)
 def test_a_baseline_is_trained_loaded_and_measured(model, small, home):
     run = train(small(model, **{"train.steps": 2, "evaluation.n_fid": 6}), progress=False)
     metrics = {record.metric for record in evaluate(run, device="cpu", progress=False)}
@@ -224,7 +224,7 @@ def test_a_baseline_is_trained_loaded_and_measured(model, small, home):
 def test_spade_and_groupdnet_share_the_rest_of_the_paper_preset():
     """So that a table compares models: same steps, batch and evaluation."""
     ours = presets.experiment("groupdnet", preset="paper")
-    for model in baselines.SCHEDULES:
+    for model in papers.baselines.SCHEDULES:
         theirs = presets.experiment(model, preset="paper")
         assert (theirs.train.steps, theirs.train.batch, theirs.evaluation) == (
             ours.train.steps,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smislib import claims
+from smislib.claims import logic, smis
 from smislib.errors import SmisError
 from smislib.publish import fill
 from smislib.results import Cell, Record
@@ -19,7 +19,7 @@ def table(**rows):
 
 
 def test_an_estimate_is_above_a_bound_only_with_its_whole_interval():
-    found = claims.Estimate(5.0, 4.0, 6.0)
+    found = logic.Estimate(5.0, 4.0, 6.0)
     assert found.above(3.9) is True
     assert found.above(6.1) is False
     assert found.above(5.0) is None  # although the value equals the bound, the interval decides
@@ -27,11 +27,11 @@ def test_an_estimate_is_above_a_bound_only_with_its_whole_interval():
 
 def test_exceeds_compares_ends_of_intervals():
     cells = table(groupdnet__FID=(10, 9, 11), vspade__FID=(30, 28, 32), mulnet__FID=(11, 10, 12))
-    assert claims.exceeds(cells, "FID", "vspade", "groupdnet", 2) is True  # 28 / 11 > 2
-    assert claims.exceeds(cells, "FID", "vspade", "groupdnet", 3) is None  # between 28 / 11 and 32 / 9
-    assert claims.exceeds(cells, "FID", "vspade", "groupdnet", 4) is False  # 32 / 9 < 4
-    assert claims.exceeds(cells, "FID", "mulnet", "groupdnet") is None
-    assert claims.exceeds(cells, "FID", "groupnet", "groupdnet") is None  # nobody measured it
+    assert logic.exceeds(cells, "FID", "vspade", "groupdnet", 2) is True  # 28 / 11 > 2
+    assert logic.exceeds(cells, "FID", "vspade", "groupdnet", 3) is None  # between 28 / 11 and 32 / 9
+    assert logic.exceeds(cells, "FID", "vspade", "groupdnet", 4) is False  # 32 / 9 < 4
+    assert logic.exceeds(cells, "FID", "mulnet", "groupdnet") is None
+    assert logic.exceeds(cells, "FID", "groupnet", "groupdnet") is None  # nobody measured it
 
 
 @pytest.mark.parametrize(
@@ -45,21 +45,21 @@ def test_exceeds_compares_ends_of_intervals():
     ],
 )
 def test_kleene_logic(truths, every, some):
-    assert claims.every(truths) is every
-    assert claims.some(truths) is some
+    assert logic.every(truths) is every
+    assert logic.some(truths) is some
 
 
 def test_verdicts_change_with_the_records():
     low, high = (0.01, 0.009, 0.011), (0.1, 0.09, 0.11)
     rows = dict.fromkeys(("mulnet", "groupnet", "groupenc", "groupdnet"), low) | dict.fromkeys(("groupdec", "vspade"), high)
     cells = {(model, "mOCD"): cell(*values) for model, values in rows.items()}
-    place = next(i for i, (reading, _) in enumerate(claims.SMIS_TABLE_1) if reading.startswith("mOCD of both above"))
-    assert claims.smis_table_1(cells)["verdict"].tolist()[place] == "reproduced"
+    place = next(i for i, (reading, _) in enumerate(smis.TABLE_1) if reading.startswith("mOCD of both above"))
+    assert smis.table_1(cells)["verdict"].tolist()[place] == "reproduced"
     cells["vspade", "mOCD"] = cell(*low)
-    assert claims.smis_table_1(cells)["verdict"].tolist()[place] == "not decidable"
+    assert smis.table_1(cells)["verdict"].tolist()[place] == "not decidable"
     cells["vspade", "mOCD"] = cell(0.001, 0.0009, 0.0011)
-    assert claims.smis_table_1(cells)["verdict"].tolist()[place] == "not reproduced"
-    assert set(claims.smis_table_1({})["verdict"]) == {"not decidable"}
+    assert smis.table_1(cells)["verdict"].tolist()[place] == "not reproduced"
+    assert set(smis.table_1({})["verdict"]) == {"not decidable"}
 
 
 def test_the_readme_table_goes_between_its_marks_and_nowhere_else():
@@ -73,41 +73,41 @@ def test_better_follows_the_direction_of_its_metric():
     cells = table(
         spade__FID=(10, 9, 11), groupdnet__FID=(30, 28, 32), spade__mIoU=(0.8, 0.79, 0.81), groupdnet__mIoU=(0.5, 0.4, 0.6)
     )
-    assert claims.better(cells, "FID", "spade", "groupdnet") is True
-    assert claims.better(cells, "mIoU", "spade", "groupdnet") is True
-    assert claims.better(cells, "mIoU", "groupdnet", "spade") is False
+    assert logic.better(cells, "FID", "spade", "groupdnet") is True
+    assert logic.better(cells, "mIoU", "spade", "groupdnet") is True
+    assert logic.better(cells, "mIoU", "groupdnet", "spade") is False
 
 
 def test_two_values_are_level_when_each_lies_in_the_interval_of_the_other():
     a, wide, far = (10, 9, 11), (10.5, 8, 13), (12, 10.9, 13)
-    assert claims.level(table(spade__FID=a, groupdnet__FID=wide), "FID", "spade", "groupdnet") is True
+    assert logic.level(table(spade__FID=a, groupdnet__FID=wide), "FID", "spade", "groupdnet") is True
     assert (
-        claims.level(table(spade__FID=a, groupdnet__FID=far), "FID", "spade", "groupdnet") is False
+        logic.level(table(spade__FID=a, groupdnet__FID=far), "FID", "spade", "groupdnet") is False
     )  # intervals meet, values not
-    assert claims.level(table(spade__FID=a), "FID", "spade", "groupdnet") is None
+    assert logic.level(table(spade__FID=a), "FID", "spade", "groupdnet") is None
 
 
 def test_table_2_asks_of_each_data_set_what_the_paper_says_of_it():
     good, bad = (0.8, 0.79, 0.81), (0.5, 0.49, 0.51)
     values = dict.fromkeys(("spade", "groupdnet"), good) | dict.fromkeys(("bicyclegan", "dscgan", "pix2pixhd"), bad)
     cells = {(model, "mIoU"): cell(*value) for model, value in values.items()}
-    found = claims.smis_table_2({"mannequins": cells, "rooms": cells}).query("metric == 'mIoU'").set_index(["data", "statement"])
+    found = smis.table_2({"mannequins": cells, "rooms": cells}).query("metric == 'mIoU'").set_index(["data", "statement"])
     assert found.loc[("mannequins", "GroupDNet level with SPADE"), "verdict"] == "reproduced"
     assert found.loc[("mannequins", "SPADE better than DSCGAN"), "verdict"] == "reproduced"
     assert found.loc[("rooms", "SPADE better than GroupDNet"), "verdict"] == "not decidable"  # the paper has it below there
     assert found.loc[("rooms", "GroupDNet better than pix2pixHD"), "verdict"] == "reproduced"
-    assert set(claims.smis_table_2({"streets": {}})["verdict"]) == {"not decidable"}
+    assert set(smis.table_2({"streets": {}})["verdict"]) == {"not decidable"}
 
 
 def test_table_3_compares_the_row_that_lacks_a_part_with_the_one_that_has_it():
     high, low = (20, 19, 21), (10, 9, 11)
-    found = claims.smis_table_3(table(groupdnet_whole__FID=high, groupdnet__FID=low)).set_index(["row", "metric"])
+    found = smis.table_3(table(groupdnet_whole__FID=high, groupdnet__FID=low)).set_index(["row", "metric"])
     assert found.loc[("w/o split input", "FID"), "verdict"] == "reproduced"
     maps = "w/o encoder-produced mean/var maps", "FID"
     at_paper = table(groupdnet_vector__FID=high, groupdnet__FID=low)
-    assert claims.smis_table_3(at_paper).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
+    assert smis.table_3(at_paper).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
     at_demo = table(groupdnet_maps__FID=low, groupdnet__FID=high)  # there GroupDNet is the one without
-    assert claims.smis_table_3(at_demo).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
+    assert smis.table_3(at_demo).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
 
 
 def test_most_metrics_are_more_than_half_of_them():
@@ -116,7 +116,7 @@ def test_most_metrics_are_more_than_half_of_them():
     most = ("w/o SyncBN", "most of these")
 
     def verdict(**rows):
-        return claims.smis_table_3(table(**rows)).set_index(["row", "metric"]).loc[most, "verdict"]
+        return smis.table_3(table(**rows)).set_index(["row", "metric"]).loc[most, "verdict"]
 
     assert verdict(**worse, **reference) == "not decidable"  # FID, mOCD worse, mCSD better, LPIPS unknown
     lower = {"groupdnet_unsynced__mCSD": (5, 4, 6)}

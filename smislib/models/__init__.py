@@ -20,6 +20,7 @@ class Model:
     """`title` is the row name in the tables; then the four types that make up a two-player model.
 
     `multimodal`: whether there is a code, so that one label map has many images. Where not, z is None.
+    `measures`: groups of metrics that its paper's tables need beside those of every model (see `evaluate`).
     """
 
     title: str
@@ -28,6 +29,7 @@ class Model:
     loss: type
     objective: Callable[[Any, Perceptual | None], Any]
     multimodal: bool = True
+    measures: tuple[str, ...] = ()
 
 
 def _smis(title: str) -> Model:

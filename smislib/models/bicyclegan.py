@@ -20,7 +20,7 @@ from .discriminators import MultiscaleDiscriminator
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything that tells one network from another; the released 256x256 widths stand in `baselines.py`."""
+    """Everything that tells one network from another; the released 256x256 widths stand in `papers/baselines.py`."""
 
     C: int
     height: int

@@ -1,12 +1,12 @@
-"""The values of `smoke`, `demo` and `paper` for the baselines of SMIS tables 1 and 2, beside those of `presets.py`."""
+"""The values of `smoke`, `demo` and `paper` for the baselines of SMIS tables 1 and 2."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
-from .losses import PairedGan, VaeGan
-from .models import bicyclegan, pix2pixhd, spade
-from .multimodal import Bicycle, DiversitySensitive
+from ..losses import PairedGan, VaeGan
+from ..models import bicyclegan, pix2pixhd, spade
+from ..multimodal import Bicycle, DiversitySensitive
 
 D = {  # all of them have GroupDNet's discriminator at `smoke` and `demo`
     "smoke": {"d_channels": 8, "d_layers": 3, "init_gain": 1.0},
@@ -83,3 +83,5 @@ LOSS = {
 # What differs from the optimiser of `presets.TRAIN` (SPADE's is GroupDNet's): Adam as pix2pix set it
 _PIX2PIX = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "constant": 0.5}
 TRAIN = {(model, "paper"): _PIX2PIX for model in ("bicyclegan", "dscgan", "pix2pixhd")}
+
+EXPERIMENTS: tuple[tuple[str, str], ...] = ()  # rows of SMIS's own tables: see `presets`

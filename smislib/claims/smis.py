@@ -1,93 +1,21 @@
-"""Claims as checks over results: what the papers say in words, tested on our records with their intervals.
+"""What SMIS (2003.12697) says about its Tables 1 to 3, each statement as a check."""
 
-A check has three values: True or False where the intervals decide it, None where they overlap or where a record is
-missing. Checks combine by Kleene's logic: one False decides an "all", one True an "any", whatever is open elsewhere.
-"""
+from collections.abc import Callable, Mapping
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
 
-from .errors import SmisError
-from .metrics import METRICS
-from .models import MODELS
-from .results import Cell, published, significant
-
-Truth = bool | None
-Cells = Mapping[tuple[str, str], Cell]  # (model, metric) -> cell, as `results.cells` makes them
+from ..errors import SmisError
+from ..models import MODELS
+from ..results import published
+from .logic import OUTCOMES, VERDICTS, Cells, Truth, better, estimate, every, exceeds, level, most, quotient, some
 
 GROUPED_ENCODER, PLAIN_ENCODER = ("mulnet", "groupnet", "groupenc", "groupdnet"), ("groupdec", "vspade")
 WHOLE_IMAGE = ("bicyclegan", "dscgan")  # baselines with a code of the whole image
-VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable"}
-OUTCOMES = {True: "met", False: "not met", None: "not decidable"}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{significant(self.value)} [{significant(self.low)}, {significant(self.high)}]"
-
-    def above(self, bound: float) -> Truth:
-        """Whether the quantity is above `bound`: decided where the whole interval is on one side."""
-        return True if self.low > bound else False if self.high < bound else None
-
-
-def estimate(cells: Cells, metric: str, model: str) -> Estimate | None:
-    """A cell with its interval; None where it was not measured, or has no interval."""
-    cell = cells.get((model, metric))
-    return Estimate(cell.value, *cell.interval) if cell and cell.interval else None
-
-
-def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
-    """How many times b's value a's is. From the ends of both intervals, so wider than a 95 % interval of its own."""
-    x, y = estimate(cells, metric, a), estimate(cells, metric, b)
-    if x is None or y is None:
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Estimate(*(float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low))))
-
-
-def exceeds(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Truth:
-    """Whether a's value is more than `times` b's."""
-    found = quotient(cells, metric, a, b)
-    return found and found.above(times)
-
-
-def better(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a is better than b, in the metric's own direction."""
-    return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)))
-
-
-def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether each of two values lies within the other's interval."""
-    x, y = estimate(cells, metric, a), estimate(cells, metric, b)
-    return None if x is None or y is None else x.low <= y.value <= x.high and y.low <= x.value <= y.high
-
-
-def every(truths: Iterable[Truth]) -> Truth:
-    """True if all are, False if one is, else None."""
-    truths = list(truths)
-    return False if False in truths else None if None in truths else True
-
-
-def some(truths: Iterable[Truth]) -> Truth:
-    """True if one is, False if all are, else None."""
-    truths = list(truths)
-    return True if True in truths else None if None in truths else False
-
 
 # The statements of SMIS 4.4.1, in the order of results/published: how we read the words, and the test. `m` completes a
 # metric's name ("FID" -> "FID[embedded]"); a row or a metric that nobody measured leaves its claim undecided.
 Test = Callable[[Cells, Callable[[str], str]], Truth]
-SMIS_TABLE_1: tuple[tuple[str, Test], ...] = (
+TABLE_1: tuple[tuple[str, Test], ...] = (
     (
         "FID below, LPIPS above that of every other row",
         lambda t, m: every(
@@ -130,14 +58,14 @@ SMIS_TABLE_1: tuple[tuple[str, Test], ...] = (
 )
 
 
-def smis_table_1(cells: Cells, suffix: str = "") -> pd.DataFrame:
+def table_1(cells: Cells, suffix: str = "") -> pd.DataFrame:
     """The statements about SMIS Table 1: claim, tested as, verdict. `suffix` of the metrics, e.g. "[embedded]"."""
     statements = published("SMIS_2003.12697", "table_1")["ordering_stated_in_text"]
-    if len(statements) != len(SMIS_TABLE_1):
-        raise SmisError(f"{len(statements)} statements about Table 1 but {len(SMIS_TABLE_1)} tests: write what is missing.")
+    if len(statements) != len(TABLE_1):
+        raise SmisError(f"{len(statements)} statements about Table 1 but {len(TABLE_1)} tests: write what is missing.")
     rows = [
         {"claim": claim, "tested as": reading, "verdict": VERDICTS[test(cells, lambda name: name + suffix)]}
-        for claim, (reading, test) in zip(statements, SMIS_TABLE_1, strict=True)
+        for claim, (reading, test) in zip(statements, TABLE_1, strict=True)
     ]
     return pd.DataFrame(rows)
 
@@ -170,7 +98,7 @@ def class_control_targets(cells: Cells, suffix: str = "") -> pd.DataFrame:
 MANY_CLASSES = ("ade20k", "rooms")
 
 
-def smis_table_2(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
+def table_2(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
     """What is said about SMIS Table 2, for each metric: data set -> its cells; statement, both values, verdict."""
     rows = []
     for name, of in cells.items():
@@ -197,24 +125,24 @@ def smis_table_2(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
 
 # The statements of SMIS appendix D: (row, metric, whether the row's value is then above GroupDNet's).
 _WORSE = {"FID": True, "mCSD": False, "mOCD": True, "LPIPS": False}
-SMIS_TABLE_3: tuple[tuple[str, dict[str, bool]], ...] = (
+TABLE_3: tuple[tuple[str, dict[str, bool]], ...] = (
     ("groupdnet_whole", {k: _WORSE[k] for k in ("FID", "mCSD", "mOCD")}),
     ("groupdnet_vector", {k: _WORSE[k] for k in ("FID", "mCSD", "mOCD")}),
     ("groupdnet_groupnorm", _WORSE),
     ("groupdnet_unsynced", _WORSE),
     ("groupdnet_free", {"mOCD": True, "mCSD": True, "LPIPS": True}),
 )
-MOST = ("groupdnet_groupnorm", "groupdnet_unsynced")  # "on most metrics": more than half of them
+BY_MAJORITY = ("groupdnet_groupnorm", "groupdnet_unsynced")  # "on most metrics": more than half of them
 
 
-def smis_table_3(cells: Cells, suffix: str = "") -> pd.DataFrame:
+def table_3(cells: Cells, suffix: str = "") -> pd.DataFrame:
     """What SMIS appendix D says about Table 3, metric by metric: the quotient of the row and GroupDNet, verdict.
 
     Where GroupDNet's own codes are vectors (below `paper`), GroupDNet is the row without maps, and is compared with the row
     that has them.
     """
     rows = []
-    for row, directions in SMIS_TABLE_3:
+    for row, directions in TABLE_3:
         without, whole = row, "groupdnet"
         if row == "groupdnet_vector" and not any(model == row for model, _ in cells):
             without, whole = "groupdnet", "groupdnet_maps"
@@ -231,15 +159,8 @@ def smis_table_3(cells: Cells, suffix: str = "") -> pd.DataFrame:
                     "verdict": VERDICTS[truths[-1]],
                 }
             )
-        if row in MOST:
-            most = _most(truths)
+        if row in BY_MAJORITY:
+            worse = most(truths)
             said = {"row": MODELS[row].title, "metric": "most of these", "the paper": "worse", "quotient": ""}
-            rows.append({**said, "verdict": VERDICTS[most]})
+            rows.append({**said, "verdict": VERDICTS[worse]})
     return pd.DataFrame(rows)
-
-
-def _most(truths: list[Truth]) -> Truth:
-    """Whether more than half are true, whatever the open ones turn out to be."""
-    if sum(t is True for t in truths) * 2 > len(truths):
-        return True
-    return False if sum(t is not False for t in truths) * 2 <= len(truths) else None
