@@ -18,6 +18,7 @@ from smislib.cli import main
 from smislib.config import Experiment
 from smislib.errors import SmisError
 from smislib.runs import Run
+from smislib.sample import generator
 from smislib.train import _lr_factor, train
 
 
@@ -226,6 +227,24 @@ def test_the_average_is_the_recurrence_of_the_weights(ema, home, small, monkeypa
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-6)
 
 
+def test_the_batch_statistics_of_the_result_are_those_of_drawn_codes(home, small):
+    """Of the first batch norm, which sees the codes through one convolution: the mean over all codes of three batches."""
+    experiment = small(**{"train.ema": 0.9, "train.standing": 3})
+    run = train(experiment, progress=False)
+    G, batch = runs.load(run.weights).G, experiment.train.batch
+    codes = [torch.randn(batch, *G.schedule.z_shape, generator=generator(0, "standing", i)) for i in range(3)]
+    x = G.fc(torch.cat(codes).expand(-1, -1, *G.schedule.grid))
+    norm = G.blocks[0].norm_0.norm
+    torch.testing.assert_close(norm.running_mean, x.mean((0, 2, 3)))
+    variances = torch.stack([part.var((0, 2, 3)) for part in x.split(batch)])
+    torch.testing.assert_close(norm.running_var, variances.mean(0))
+
+    plain = outcome(train(small(**{"train.ema": 0.9, "train.standing": 0}), progress=False))[0]
+    weights = outcome(run)[0]
+    differing = {key.rsplit(".", 1)[1] for key in weights if not torch.equal(weights[key], plain[key])}
+    assert differing == {"running_mean", "running_var"}
+
+
 def test_the_learning_rate_is_constant_then_falls_to_zero(home, small):
     rates = [_lr_factor(step, 10, 0.6) for step in range(11)]
     assert rates == pytest.approx([1] * 7 + [0.75, 0.5, 0.25, 0])
@@ -333,7 +352,7 @@ def test_two_devices_give_the_numbers_of_one(home, small, processes, monkeypatch
         assert found == pytest.approx(one, abs=2e-4, rel=2e-4)
     for key in expected:
         if "running" in key:
-            torch.testing.assert_close(weights[key], expected[key], rtol=1e-2, atol=1e-3)
+            torch.testing.assert_close(weights[key], expected[key], rtol=1e-2, atol=3e-3)
 
 
 def test_a_batch_that_does_not_divide_among_the_devices_is_refused(home, small):
