@@ -78,7 +78,7 @@ DATA_SPECS = {
 TRAIN = {
     "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, standing=2, threads=1,
                        log_every=1, sample_every=3, checkpoint_every=2),
-    "demo": TrainSpec(steps=800, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, standing=50, threads=1,
+    "demo": TrainSpec(steps=600, batch=8, lr_g=2e-3, lr_d=2e-3, beta2=0.99, ema=0.99, reuse_fake=True, standing=50, threads=1,
                       log_every=10, sample_every=100, checkpoint_every=100),
     # 29,000 images, batch 32: 907 steps an epoch, 60 epochs at a constant rate and 40 of decay
     "paper": TrainSpec(steps=90_700, batch=32, log_every=50, sample_every=2000, checkpoint_every=2000),
@@ -86,7 +86,7 @@ TRAIN = {
 
 LOSS = {
     "smoke": VaeGan(feature=2.0, perceptual=2.0, kl=0.02, backbone="embedded"),
-    "demo": VaeGan(feature=2.0, perceptual=10.0, kl=0.03, kl_warmup=0.5, backbone="embedded"),
+    "demo": VaeGan(feature=2.0, perceptual=10.0, kl=0.015, kl_warmup=0.5, backbone="embedded"),
     # The released code sums the KL over the 8 images of each of 4 GPUs and means every other term: 0.05 x 8.
     "paper": VaeGan(feature=10.0, perceptual=10.0, kl=0.4, backbone="vgg19"),
 }

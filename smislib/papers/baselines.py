@@ -75,7 +75,7 @@ LOSS = {
     },
     "spade_vae": {
         "smoke": VaeGan(perceptual=2.0, kl=0.02, **_SMALL),
-        "demo": VaeGan(perceptual=10.0, kl=0.03, kl_warmup=0.5, **_SMALL),
+        "demo": VaeGan(perceptual=10.0, kl=0.015, kl_warmup=0.5, **_SMALL),
         "paper": VaeGan(kl=0.2),  # released: 0.05, summed over the 4 images of each of 8 GPUs
     },
 }
