@@ -296,7 +296,7 @@ def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes
     batch = data.labelled([test_set[i] for i in range(min(6, len(test_set)))], classes)
     labels = batch["labels"]
     n, rng = len(labels), generator(run.experiment.seed, "samples")
-    rows = [viz.colour(batch["label_map"], classes), batch["image"]]
+    rows = [viz.condition(batch, classes), batch["image"]]
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []
     rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(1 if networks.schedule.z_shape is None else 2)]
     path = run.folder / "samples" / f"step_{step:06d}.png"

@@ -5,6 +5,7 @@ The input is an image or a label map, so `labels` here are any (N,K,H,W). The no
 halved as often as it halves them (figure 8).
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
@@ -50,7 +51,8 @@ class Schedule:
             raise SmisError(f"patch={self.patch} is no receptive field of a PatchGAN: take 1, {', '.join(map(str, PATCHES))}.")
         if not (0 <= self.dropout < len(self.channels) and 0 < self.rate < 1):
             raise SmisError(
-                f"dropout={self.dropout} levels at rate={self.rate}: expected 0 .. {len(self.channels) - 1}, and a rate in (0, 1)."
+                f"dropout={self.dropout} levels at rate={self.rate}: "
+                f"expected 0 .. {len(self.channels) - 1} levels, and a rate in (0, 1)."
             )
         least = 3 * 2 ** PATCHES.index(self.patch) if self.patch > 1 else 1  # then one logit is left
         if self.discriminator != "none" and min(self.height, self.width) < least:
@@ -74,10 +76,14 @@ class Schedule:
         levels = range(n - 1, n - 1 - self.dropout, -1)  # level i makes channels[i-1] on a grid of 1/2^i
         return [(self.channels[i - 1], height >> i, width >> i) for i in levels]
 
+    def units_at(self, height: int, width: int) -> int:
+        """Numbers in the code of an image of that size."""
+        return sum(math.prod(shape) for shape in self.noise_at(height, width))
+
     @property
     def z_shape(self) -> tuple[int] | None:
         """Shape of one image's code: a number for each unit that may drop. None without dropout."""
-        return (_units(self.noise_at(self.height, self.width)),) if self.dropout else None
+        return (self.units_at(self.height, self.width),) if self.dropout else None
 
     @property
     def label_channels(self) -> int:
@@ -157,14 +163,14 @@ class Generator(nn.Module):
             raise SmisError(f"the input has {K} channels, this generator takes {s.label_channels}: it was made for other data.")
         s.check_size(height, width)
         shapes = s.noise_at(height, width)
-        units = _units(shapes)
+        units = s.units_at(height, width)
         if (z is None) != (not shapes) or (z is not None and z.shape[1:] != (units,)):
             found = None if z is None else tuple(z.shape)
             raise SmisError(f"z is {found}, expected {f'(N,{units})' if shapes else None} for an image of {height}x{width}.")
         if z is None:
             return []
         kept = z > NormalDist().inv_cdf(s.rate)
-        parts = kept.split([_units([shape]) for shape in shapes], dim=1)
+        parts = kept.split([math.prod(shape) for shape in shapes], dim=1)
         return [part.view(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
@@ -175,10 +181,8 @@ class PatchGAN(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, patch: int, width: int, statistics: str):
-        if patch == 1:
-            convs = [(1, 1), (1, 1)]  # kernel, stride
-        else:
-            convs = [*[(4, 2)] * PATCHES.index(patch), (4, 1)]
+        # (kernel, stride) of each before the logits
+        convs = [(1, 1)] * 2 if patch == 1 else [*[(4, 2)] * PATCHES.index(patch), (4, 1)]
         stages = []
         for i, (kernel, stride) in enumerate(convs):
             wider = width * min(2**i, 8)
@@ -220,10 +224,6 @@ class Networks(nn.Module):
             if receptive_field(self.D) != s.patch:
                 raise SmisError(f"this PatchGAN sees {receptive_field(self.D)} pixels, its name says {s.patch}.")
         self.apply(lambda module: _initialise(module, s.init_std))
-
-
-def _units(shapes: list[tuple[int, int, int]]) -> int:
-    return sum(channels * h * w for channels, h, w in shapes)
 
 
 def _initialise(module: nn.Module, std: float) -> None:
