@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from . import config, paths
 from .errors import SmisError
@@ -101,6 +102,13 @@ def table(study: str, rows: dict[str, str]) -> dict[str, str]:
     rated = sessions(study)
     scores = score(rated) if len(rated) > 1 else {}
     return {name: _shown(scores.get(model)) for model, name in rows.items()}
+
+
+def beside(printed: dict, rated: dict[str, str]) -> pd.DataFrame:
+    """What a paper prints of a study, and in the last column our scores by its row names."""
+    table = pd.DataFrame.from_dict(printed["rows"], orient="index", columns=printed["columns"]).astype(str)
+    table["here"] = [rated.get(row, "–") for row in table.index]
+    return table
 
 
 def _shown(found: Measurement | None) -> str:

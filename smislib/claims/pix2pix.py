@@ -51,6 +51,12 @@ PHOTO_TO_LABELS: tuple[Statement, ...] = (
 )
 
 
+def table(labels_to_photo: Cells, photo_to_labels: Cells, suffix: str = "") -> pd.DataFrame:
+    """All statements: those about the cells of labels -> photo, then those about photo -> labels (Table 6)."""
+    parts = [check(labels_to_photo, LABELS_TO_PHOTO, suffix), check(photo_to_labels, PHOTO_TO_LABELS)]
+    return pd.concat(parts, ignore_index=True)
+
+
 def check(cells: Cells, statements: Sequence[Statement], suffix: str = "") -> pd.DataFrame:
     """Each statement, metric by metric: statement, found, verdict. `suffix` of metrics on a backbone, e.g. "[embedded]"."""
     rows = []

@@ -87,6 +87,12 @@ def files(spec: DataSpec, split: str) -> list[Path]:
     return found[:n]
 
 
+def report(spec: DataSpec) -> str:
+    """What `smis data check` says of an A|B folder. Raises SmisError that lists the files at fault."""
+    counts = ", ".join(f"{split} {len(Aligned(spec, split))}" for split in SPLITS)
+    return f"{spec.root}: A|B images, input {INPUT_SIDE[spec.name]}: {counts}\nno faults"
+
+
 def fault(path: Path) -> str | None:
     """What is wrong with one A|B image; its header is enough to see it."""
     try:
