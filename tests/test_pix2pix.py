@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_a_network_is_applied_at_twice_its_size():
     labels = torch.rand(1, 3, 64, 96)
     z = torch.randn(2, nets.schedule.units_at(64, 96))
     assert generate(nets, labels, z).shape == (2, 3, 64, 96)
-    with pytest.raises(SmisError, match=r"z is \(2, 640\), expected \(N,3840\)"):
+    with pytest.raises(SmisError, match=r"z is \(2, 1536\), expected \(N,9216\)"):
         nets.G(labels, torch.randn(2, *nets.schedule.z_shape))
 
 
@@ -158,12 +159,12 @@ def test_a_schedule_that_cannot_be_built_is_refused(changes, message):
 
 
 def test_inputs_of_the_wrong_shape_are_refused():
-    G, z = networks().G, torch.zeros(1, 640)
+    G, z = networks().G, torch.zeros(1, 1536)
     with pytest.raises(SmisError, match="the input has 1 channels, this generator takes 3"):
         G(torch.zeros(1, 1, 32, 32), z)
     with pytest.raises(SmisError, match="30x32 does not fit"):
         G(torch.zeros(1, 3, 30, 32), z)
-    with pytest.raises(SmisError, match=r"z is None, expected \(N,640\)"):
+    with pytest.raises(SmisError, match=r"z is None, expected \(N,1536\)"):
         G(torch.zeros(1, 3, 32, 32), None)
 
 
@@ -219,7 +220,13 @@ def test_each_row_differs_in_what_its_table_varies():
         fields = {f for f in vars(e.network) if getattr(e.network, f) != getattr(own.network, f)}
         assert fields <= {"skips", "patch", "discriminator"}
         assert (own.loss.l1 == 0) == (model in ("pix2pix_gan", "pix2pix_cgan"))
-    assert presets.experiment("pix2pix", "streets_from_labels", "paper").train.lr_g == 2e-4
+
+
+@pytest.mark.parametrize("name", [*(name for name in views.VIEWS if "photos" not in name), *aligned.PUBLISHED])
+def test_the_paper_preset_measures_what_a_test_split_has(name):
+    e = presets.assemble("pix2pix", "paper", 0, presets.data_spec(name, "paper"))
+    assert (e.evaluation.n_fid, e.evaluation.n_maps) == (e.data.n_test, 0)
+    assert (e.train.batch, e.train.lr_g, e.train.steps) == (1, 2e-4, 200 * e.data.n_train)
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -267,8 +274,6 @@ def test_edges_are_where_the_picture_changes():
 
 
 def test_mirroring_mirrors_the_input_too(home):
-    from dataclasses import replace
-
     spec = replace(presets.data_spec("streets_from_labels", "smoke"), flip=True, n_train=4)
     images = data.open_split(spec, "train")
     for key in ("input", "image", "label_map"):
@@ -310,13 +315,13 @@ def test_an_aligned_folder_gives_both_halves_in_both_directions(tmp_path, home):
 
 
 def test_an_aligned_folder_is_trained_and_measured(tmp_path, home):
-    for split, n in (("train", 4), ("test", 3)):
-        for i in range(n):
+    for split in ("train", "test"):
+        for i in range(6):
             path = tmp_path / split / f"{i}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(i).integers(0, 256, (32, 64, 3)).astype(np.uint8)
             Image.fromarray(noise).save(path)
-    changes = {"evaluation.n_fid": "3", "evaluation.n_maps": "0"}
+    changes = {"evaluation.n_fid": "6", "evaluation.n_maps": "0"}
     e = presets.experiment("pix2pix", "facades", "smoke", root=str(tmp_path), assignments=changes)
     found = {record.metric for record in evaluate(train(e, progress=False), progress=False)}
     assert {"Lab a", "Lab b", "Sharpness", "FID[embedded]"} <= found
