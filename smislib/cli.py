@@ -17,13 +17,16 @@ app.add_typer(data_app, name="data")
 Model = Annotated[
     str,
     typer.Argument(
-        help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae"
+        help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae; "
+        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ..."
     ),
 ]
 Data = Annotated[
     str,
     typer.Option(
-        "--data", help="mannequins, streets, rooms, photos; with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff"
+        "--data",
+        help="mannequins, streets, rooms, photos, their views such as streets_from_labels; "
+        "with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff, aligned, facades, maps",
     ),
 ]
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
@@ -167,15 +170,22 @@ def publish(preset: Preset = "demo"):
 
 @data_app.command("check")
 def data_check(
-    name: Annotated[str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos")],
+    name: Annotated[
+        str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; aligned and the other A|B folders")
+    ],
     root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
     preset: Preset = "demo",
 ):
     """Expected against found, every fault by file name."""
     from . import presets
+    from .data import aligned
     from .data.check import check
 
-    report = check(presets.data_spec(name, preset, root))
+    spec = presets.data_spec(name, preset, root)
+    if spec.name in aligned.INPUT_SIDE:
+        print(aligned.report(spec))
+        return
+    report = check(spec)
     print(report)
     raise typer.Exit(0 if report.ok else BAD_INPUT)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from . import config, data, results, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError
-from .metrics import Measurement, backbones, diversity, fid, inception, lpips, segformer, segmentation, speed
+from .metrics import Measurement, backbones, colour, diversity, fid, inception, lpips, segformer, segmentation, speed
 from .metrics.segmentation import Segment
 from .models import MODELS
 from .results import Record
@@ -81,8 +81,11 @@ def _device(name: str | torch.device) -> torch.device:
 def reader(e: Experiment) -> Callable[[torch.device | str], Segment] | None:
     """Makes, on a device, the network that reads labels back from images, or None where there is none for the data set.
 
-    A shipped one where one knows the classes: drawn pictures are not photographs, whatever the protocol.
+    A shipped one where one knows the classes: drawn pictures are not photographs, whatever the protocol. Images that are
+    label maps in colour need none: each pixel is of the class of the nearest colour.
     """
+    if data.paints_labels(e.data):
+        return lambda device: segmentation.NearestColour(data.classes(e.data))
     names = data.classes(e.data).names
     if backbones.segmenter_of(names):
         return partial(backbones.EmbeddedSegmenter, names)
@@ -153,12 +156,12 @@ class _Bench:
             self._test = HeldOut(self.run.experiment.data, self.spec.n_fid)
         return self._test
 
-    def fakes(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(image, label_map) batches: one drawn code for each held-out label map."""
+    def fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """(image, label_map) batches: one drawn code for each held-out label map, or picture (then perhaps no label_map)."""
         rng = generator(self.spec.seed, "fid")
         for batch in self.test.batches():
             labels = data.labels(batch, self.classes)
-            yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), batch["label_map"]
+            yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), batch.get("label_map")
 
     def sample(self, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
         return vary(self.networks, labels, c, k, rng)
@@ -169,6 +172,12 @@ class _Bench:
 
     def segmentation(self) -> list[Measurement]:
         return segmentation.measure(self.segment, self.fakes(), self.classes, seed=self.spec.seed)
+
+    def translation(self) -> list[Measurement]:
+        """What pix2pix measures beside: class accuracy where a segmenter reads the images, colours and sharpness."""
+        read = segmentation.class_accuracy(self.segment, self.fakes(), self.classes, seed=self.spec.seed) if self.segment else []
+        real = (batch["image"] for batch in self.test.batches())
+        return read + colour.measure((image for image, _ in self.fakes()), real, seed=self.spec.seed)[0]
 
     def diversity(self) -> list[Measurement]:
         pool, spec, distance = self.test, self.spec, self.distance

@@ -38,6 +38,16 @@ def lsgan_g(fake: Tensor) -> Tensor:
     return (fake - 1).square().mean()
 
 
+def vanilla_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Cross-entropy of D's logits, real against fake: -log D(real) - log(1 - D(fake)) (Goodfellow et al. 2014, pix2pix)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def vanilla_g(fake: Tensor) -> Tensor:
+    """What G minimises against it: -log D(fake), not log(1 - D(fake)), which saturates (pix2pix 3.3)."""
+    return F.softplus(-fake).mean()
+
+
 GAN_LOSSES = {"hinge": (hinge_d, hinge_g), "lsgan": (lsgan_d, lsgan_g)}  # name -> (of D, of G)
 
 

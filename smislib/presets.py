@@ -12,6 +12,7 @@ from torch import nn
 
 from . import config, data, papers, paths, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
+from .data import aligned, views
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
@@ -74,6 +75,18 @@ DATA_SPECS = {
         "paper": DataSpec("coco_stuff", 256, 256, n_train=118287, n_test=5000, flip=True, margin=30 / 256),
     },
 }
+# The views of pix2pix have the sizes and counts of what they look at. A|B folders: its appendix 6.2, with its random jitter.
+DATA_SPECS |= {
+    name: {preset: replace(spec, name=name) for preset, spec in DATA_SPECS[view.of].items()} for name, view in views.VIEWS.items()
+}
+DATA_SPECS |= {
+    name: {
+        "smoke": DataSpec(name, 32, 32),
+        "demo": DataSpec(name, 64, 64, flip=True),
+        "paper": DataSpec(name, 256, 256, *aligned.PUBLISHED.get(name, (None, None)), flip=True, margin=30 / 256),
+    }
+    for name in aligned.INPUT_SIDE
+}
 
 TRAIN = {
     "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, standing=2, threads=1,
@@ -124,6 +137,21 @@ OF_DATA = {
         "train": replace(TRAIN["paper"], steps=100 * 3696, constant=1.0),
         "evaluation": replace(EVALUATION["paper"], n_fid=5000, n_maps=0),
     },
+}
+# A picture has no classes whose codes could be drawn: n_maps 0
+OF_DATA |= {
+    (name, preset): {"evaluation": replace(EVALUATION[preset], n_maps=0)}
+    for name in (*views.VIEWS, *aligned.INPUT_SIDE)
+    for preset in PRESETS
+}
+# 200 epochs of batch 1 (pix2pix appendix 6.2), measured on all images of the test split
+OF_DATA |= {
+    (name, "paper"): {
+        "train": replace(TRAIN["paper"], steps=200 * spec.n_train, constant=0.5),
+        "evaluation": replace(EVALUATION["paper"], n_fid=spec.n_test, n_maps=0),
+    }
+    for name in (*views.VIEWS, *aligned.PUBLISHED)
+    for spec in (DATA_SPECS[name]["paper"],)
 }
 
 
@@ -205,7 +233,7 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
         preset=preset,
         seed=seed,
         data=spec,
-        network=schedule(model, preset, spec.height, spec.width, len(classes), spec.name, bool(classes.things)),
+        network=schedule(model, preset, spec.height, spec.width, classes.inputs, spec.name, bool(classes.things)),
         loss=papers.LOSS[model][preset] if model in papers.LOSS else own.get("loss", LOSS[preset]),
         train=replace(own.get("train", TRAIN[preset]), **papers.TRAIN.get((model, preset), {})),
         evaluation=own.get("evaluation", EVALUATION[preset]),

@@ -37,6 +37,8 @@ class RandomScenes(Dataset):
     def __getitem__(self, index: int) -> dict:
         size, rng = (self.spec.height, self.spec.width), generator("rehearsal", index)
         sample = {"image": torch.rand(3, *size, generator=rng) * 2 - 1, "name": f"noise-{index}"}
+        if self.classes.picture:
+            return sample | {"input": torch.rand(self.classes.picture, *size, generator=rng) * 2 - 1}
         sample["label_map"] = torch.randint(len(self.classes), size, generator=rng)
         return sample | ({"instance_map": sample["label_map"]} if self.classes.things else {})
 

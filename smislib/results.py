@@ -218,22 +218,28 @@ def published_cell(table: dict, row: str, column: str) -> str:
 
 
 def comparison(
-    records: Sequence[Record], models: Sequence[str], columns: dict[str, str | None], printed: dict
+    records: Sequence[Record],
+    models: Sequence[str],
+    columns: dict[str, str | None],
+    printed: dict,
+    rows: dict[str, str] | None = None,
 ) -> tuple[pd.DataFrame, str]:
     """A table, published | reproduced, and its caption.
 
-    `columns` maps our metric to the paper's column, or to None where the paper has none.
+    `columns` maps our metric to the paper's column, or to None where the paper has none; `rows` a model to the paper's row
+    where that is not the model's title.
     """
+    names = [(rows or {}).get(model, MODELS[model].title) for model in models]
     ours = cells(records, models, list(columns))
     frame = {}
     for metric, theirs in columns.items():
         arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
         if theirs is not None:
-            frame[theirs + arrow, "published"] = [published_cell(printed, MODELS[m].title, theirs) for m in models]
+            frame[theirs + arrow, "published"] = [published_cell(printed, name, theirs) for name in names]
         frame[(theirs or metric) + arrow, f"reproduced as {metric}"] = [
             str(ours[m, metric]) if (m, metric) in ours else _absent(m, metric) for m in models
         ]
-    table = pd.DataFrame(frame, index=pd.Index([MODELS[m].title for m in models], name="model"))
+    table = pd.DataFrame(frame, index=pd.Index(names, name="model"))
     used = [cell for cell in ours.values()]
     presets = sorted({r.preset for c in used for r in c.records})
     seeds = sorted({r.seed for c in used for r in c.records})

@@ -90,10 +90,12 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     perceptual = perceptual_loss(experiment.loss.backbone, fabric.device)  # first: its weights may be missing
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual)
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
-    players = {"g": [*networks.G.parameters(), *(networks.E.parameters() if networks.E else [])], "d": [*networks.D.parameters()]}
+    players = {"g": [*networks.G.parameters(), *(networks.E.parameters() if networks.E else [])]}
+    players |= {"d": [*networks.D.parameters()]} if networks.D else {}  # an objective without GAN has no D
+    rates = {"g": spec.lr_g, "d": spec.lr_d}
     optimizers = {
-        key: fabric.setup_optimizers(torch.optim.Adam(players[key], lr, (spec.beta1, spec.beta2)))
-        for key, lr in (("g", spec.lr_g), ("d", spec.lr_d))
+        key: fabric.setup_optimizers(torch.optim.Adam(parameters, rates[key], (spec.beta1, spec.beta2)))
+        for key, parameters in players.items()
     }
     averaged = copy.deepcopy(networks).requires_grad_(False) if spec.ema else None
 
@@ -120,22 +122,25 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
                 group["lr"] = group["initial_lr"] * _lr_factor(step, spec.steps, spec.constant)
         noise, progress = Noise(generator(experiment.seed, "train", step), *share), step / spec.steps
 
-        networks.D.requires_grad_(False)
+        if networks.D:
+            networks.D.requires_grad_(False)
         with fabric.autocast():
             g_terms, fake = objective.generator(networks, batch, noise, progress)
         _update(fabric, optimizers["g"], players["g"], g_terms)
-        networks.D.requires_grad_(True)
         if averaged:
             _average(averaged, networks, spec.ema, step)
         lap("g")
 
-        with fabric.autocast():
-            if not spec.reuse_fake:
-                with torch.no_grad():
-                    fake = objective.generator(networks, batch, noise, progress)[1]
-            d_terms = objective.discriminator(networks, batch, fake.detach())
-        _update(fabric, optimizers["d"], players["d"], d_terms)
-        lap("d")
+        d_terms = {}
+        if networks.D:
+            networks.D.requires_grad_(True)
+            with fabric.autocast():
+                if not spec.reuse_fake:
+                    with torch.no_grad():
+                        fake = objective.generator(networks, batch, noise, progress)[1]
+                d_terms = objective.discriminator(networks, batch, fake.detach())
+            _update(fabric, optimizers["d"], players["d"], d_terms)
+            lap("d")
 
         terms = {f"g_{k}": v.detach() for k, v in g_terms.items()} | {f"d_{k}": v.detach() for k, v in d_terms.items()}
         first_bad = torch.where(torch.isfinite(sum(terms.values())), first_bad, first_bad.clamp(max=step))
@@ -291,7 +296,7 @@ def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes
     batch = data.labelled([test_set[i] for i in range(min(6, len(test_set)))], classes)
     labels = batch["labels"]
     n, rng = len(labels), generator(run.experiment.seed, "samples")
-    rows = [viz.colour(batch["label_map"], classes), batch["image"]]
+    rows = [viz.condition(batch, classes), batch["image"]]
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []
     rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(1 if networks.schedule.z_shape is None else 2)]
     path = run.folder / "samples" / f"step_{step:06d}.png"

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from . import atomic, paths
-from .data.spec import Classes
+from .data.spec import Classes, colour
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -46,11 +46,11 @@ class Cell(Protocol):
     interval: tuple[float, float] | None
 
 
-def colour(label_map: Tensor, classes: Classes) -> Tensor:
-    """label_map (N,H,W) -> RGB (N,3,H,W) in [-1,1] by the data set's palette; ignored pixels black."""
-    palette = torch.tensor([*classes.palette, (0, 0, 0)], dtype=torch.float32) / 127.5 - 1
-    inside = (label_map >= 0) & (label_map < len(classes))
-    return palette[label_map.where(inside, torch.tensor(len(classes)))].movedim(-1, 1)
+def condition(batch: dict, classes: Classes) -> Tensor:
+    """What the images of a batch are made from, as RGB (N,3,H,W): label maps in colour, or the pictures of its `input`."""
+    if not classes.picture:
+        return colour(batch["label_map"], classes)
+    return batch["input"].expand(-1, 3, -1, -1) if classes.picture == 1 else batch["input"]
 
 
 def spotlight(label_map: Tensor, classes: Classes, shown: Sequence[int]) -> Tensor:

@@ -9,8 +9,8 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import augment, check, formats, photos, synthetic
-from .spec import Classes, instance_edge, labels, one_hot
+from . import aligned, augment, check, formats, photos, synthetic, views
+from .spec import Classes, colour, instance_edge, labels, one_hot
 
 __all__ = [
     "DATA",
@@ -19,12 +19,14 @@ __all__ = [
     "Mirrored",
     "classes",
     "collate",
+    "colour",
     "instance_edge",
     "labelled",
     "labels",
     "made_with",
     "one_hot",
     "open_split",
+    "paints_labels",
     "presize",
 ]
 
@@ -35,7 +37,8 @@ class DataSource:
 
     classes: Callable[[DataSpec], Classes]
     open: Callable[[DataSpec, str], Dataset]  # the second argument is the split
-    version: int | None = None  # of the renderer, for data that is drawn here
+    version: int | str | None = None  # of the renderer, for data that is drawn here, and of a view
+    paints_labels: bool = False  # its images are label maps in the colours of their classes
 
 
 DATA: dict[str, DataSource] = {
@@ -55,7 +58,28 @@ DATA: dict[str, DataSource] = {
         name: DataSource(classes=lambda spec: formats.format_of(spec).classes, open=check.open_checked)
         for name in ("custom", *formats.FORMATS)
     },
+    **{
+        name: DataSource(classes=lambda spec: aligned.CLASSES, open=aligned.Aligned)  # pictures alone
+        for name in aligned.INPUT_SIDE
+    },
 }
+
+
+def _viewed(view: views.View) -> DataSource:
+    of = DATA[view.of]
+
+    def classes_of(spec: DataSpec) -> Classes:
+        return of.classes(replace(spec, name=view.of))
+
+    return DataSource(
+        classes=lambda spec: replace(classes_of(spec), things=(), picture=view.channels),
+        open=lambda spec, split: views.Viewed(view, of.open(replace(spec, name=view.of), split), classes_of(spec)),
+        version=".".join(str(v) for v in (of.version, views.VERSION) if v is not None),
+        paints_labels=view.paints_labels,
+    )
+
+
+DATA |= {name: _viewed(view) for name, view in views.VIEWS.items()}
 
 
 def _source(spec: DataSpec) -> DataSource:
@@ -69,6 +93,11 @@ def classes(spec: DataSpec) -> Classes:
     return _source(spec).classes(spec)
 
 
+def paints_labels(spec: DataSpec) -> bool:
+    """Whether the images of a data set are label maps, each class in the colour of its palette."""
+    return _source(spec).paints_labels
+
+
 def made_with(spec: DataSpec) -> tuple[str, ...]:
     """What `Experiment.made_with` says of a data set: the version of its renderer, if it has one."""
     version = _source(spec).version
@@ -79,7 +108,8 @@ def open_split(spec: DataSpec, split: str) -> Dataset:
     """The "train" or "test" part of a data set.
 
     It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str}, where the
-    data set has instances "instance_map": int64 (H,W) and, for embedded data, "factors": float32 (C,K). With `spec.flip`
+    data set has instances "instance_map": int64 (H,W) and, for embedded data, "factors": float32 (C,K). Where images are
+    made from pictures "input" is one, float32 (K,H,W) in [-1,1], and there may be no labels. With `spec.flip`
     the training part is twice as long: index n + i is the mirror image of i; with `spec.margin` it is longer again (see
     `augment.Cut`). The test part is neither mirrored nor cut.
 
@@ -121,7 +151,7 @@ class Mirrored(Dataset):
         mirrored, i = divmod(index, len(self.dataset))
         sample = self.dataset[i]
         if mirrored:
-            pictures = {key: sample[key].flip(-1) for key in ("image", "label_map", "instance_map") if key in sample}
+            pictures = {key: sample[key].flip(-1) for key in augment.PICTURES if key in sample}
             sample = sample | pictures | {"name": f"{sample['name']}-mirrored"}
         return sample
 

@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 from ..config import DataSpec
 from ..errors import SmisError
 
+PICTURES = ("image", "label_map", "instance_map", "input")  # what has a pixel for each of the image's
 CUTS = 64  # of each image: so many places, instead of one drawn anew at each step, keep a sample a function of its index
 
 
@@ -36,5 +37,5 @@ class Cut(Dataset):
         free = np.array(sample["image"].shape[1:]) - (self.height, self.width)
         top, left = np.random.default_rng([v, i]).integers(free + 1)
         place = (..., slice(top, top + self.height), slice(left, left + self.width))
-        pictures = {key: sample[key][place] for key in ("image", "label_map", "instance_map") if key in sample}
+        pictures = {key: sample[key][place] for key in PICTURES if key in sample}
         return sample | pictures | {"name": f"{sample['name']}-cut{v:02d}"}

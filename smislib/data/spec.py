@@ -14,12 +14,14 @@ class Classes:
     """The label set of a data set. `ignore_index` is a label value outside [0, C), or None.
 
     `things` are the classes whose instances the data set tells apart in an `instance_map`; its labels then carry their edges.
+    `picture`: the images are made from a picture of so many channels, the `input` of a sample, in the place of labels.
     """
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]  # RGB, 0..255, one per class
     ignore_index: int | None = None
     things: tuple[int, ...] = ()
+    picture: int | None = None
 
     def __post_init__(self):
         if len(self.names) != len(self.palette):
@@ -28,13 +30,31 @@ class Classes:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def inputs(self) -> int:
+        """Channels that networks are given, the instance edge not counted: C, or those of the picture."""
+        return self.picture or len(self)
+
+
+def colour(label_map: Tensor, classes: Classes) -> Tensor:
+    """label_map (N,H,W) -> RGB (N,3,H,W) in [-1,1] by the data set's palette; ignored pixels black."""
+    palette = torch.tensor([*classes.palette, (0, 0, 0)], dtype=torch.float32) / 127.5 - 1
+    inside = (label_map >= 0) & (label_map < len(classes))
+    return palette[label_map.where(inside, torch.tensor(len(classes)))].movedim(-1, 1)
+
 
 def labels(batch: dict, classes: Classes, device: torch.device | str | None = None) -> Tensor:
     """The `labels` of a batch, float (N,C,H,W) on `device`, from its `label_map`: one-hot. Where the classes have instances
-    they are (N,C+1,H,W): the instance edge of its `instance_map` comes last.
+    they are (N,C+1,H,W): the instance edge of its `instance_map` comes last. Where the images are made from a picture it is
+    that `input`, (N,K,H,W).
 
-    Raises SmisError as `one_hot` does, and for an instance map that is missing.
+    Raises SmisError as `one_hot` does, for an instance map that is missing and for a picture of other channels.
     """
+    if classes.picture:
+        picture = batch["input"]
+        if picture.shape[1] != classes.picture:
+            raise SmisError(f"the input of {batch['name'][0]!r} has {picture.shape[1]} channels, expected {classes.picture}.")
+        return picture if device is None else picture.to(device, non_blocking=True)
     classified = one_hot(batch["label_map"], classes, batch.get("name"), device)
     if not classes.things:
         return classified

@@ -34,12 +34,19 @@ _ON_A_BACKBONE = {
     "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None, True),
     "mIoU": Metric("mean intersection over union of the segmented output and the input label map", UP, "", "mIoU"),
     "Acc": Metric("pixel accuracy of the segmented output against the input label map", UP, "", "Acc"),
+    "Class acc": Metric("mean over classes of the share of a class's pixels that are found again", UP, "", None),
     "Acc (all pixels)": Metric("the same, wrong wherever the label is one that the segmenter does not predict", UP, "", None),
 }
 
 METRICS: dict[str, Metric] = {
     **_ON_A_BACKBONE,
     **{f"{name}[embedded]": metric for name, metric in _ON_A_BACKBONE.items()},
+    **{
+        f"Lab {channel}": Metric(f"intersection of the distributions of {channel} in generated and real images", UP, "", channel)
+        for channel in "Lab"
+    },
+    "Sharpness": Metric("mean gradient of the lightness, relative to real images", NEITHER, "", None),
+    "Real": Metric("share of trials in which a rater took a generated image for the real one (pix2pix 4.1)", UP, "%", None),
     "Params": Metric("trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"),
     "SHE": Metric("share of raters who saw only the named class change (SMIS 4.3)", UP, "%", "SHE", True),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),

@@ -10,6 +10,8 @@ first (SMIS) and 81.9 by the second (SPADE):
 
   Acc               they count nowhere
   Acc (all pixels)  they count as wrong
+
+pix2pix's FCN-score (4.1) also has the mean over classes of a class's own accuracy: `class_accuracy`.
 """
 
 from collections.abc import Iterable
@@ -70,6 +72,32 @@ def iou_per_class(counts: np.ndarray) -> np.ndarray:
     return np.divide(hit, union, out=np.full_like(hit, np.nan), where=union > 0)
 
 
+def accuracy_per_class(counts: np.ndarray) -> np.ndarray:
+    """Mean over classes of the share of a class's pixels that are found, of confusion matrices (...,C,C) -> (...).
+
+    A class without pixels has no accuracy and is left out, whatever is predicted.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    hit, pixels = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1)
+    present = pixels > 0
+    return np.divide(hit, pixels, out=np.zeros_like(hit), where=present).sum(-1) / present.sum(-1)
+
+
+class NearestColour:
+    """Reads labels from images that are label maps in colour: the class whose colour in the palette is nearest in RGB."""
+
+    suffix = ""
+
+    def __init__(self, classes: Classes):
+        self.palette = torch.tensor(classes.palette, dtype=torch.float32) / 127.5 - 1  # (C,3)
+        self.predicts = tuple(range(len(classes)))
+        self.protocol = {"reader": "the class of the nearest colour in RGB", "image range": "[-1,1]"}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """images (N,3,H,W) -> classes int64 (N,H,W); of two classes of one colour the first."""
+        return torch.cdist(images.flatten(2).movedim(1, 2), self.palette.to(images)).argmin(2).view(-1, *images.shape[2:])
+
+
 def measure(
     segment: Segment,
     pairs: Iterable[tuple[Tensor, Tensor]],
@@ -83,23 +111,10 @@ def measure(
     `segment` is `backbones.EmbeddedSegmenter(names)` or `segformer.Segformer(data)`: it brings its `protocol`.
     `pairs`: batches of image (N,3,H,W) in [-1,1] and the label_map int64 (N,H,W) it was made from.
     """
-    found, C, ignore = [], len(classes), classes.ignore_index
-    for image, label_map in pairs:
-        prediction = segment(image)
-        found.append(confusion(prediction, label_map.to(prediction.device), C, ignore).cpu())
-    counts = torch.cat(found).numpy()
-    unknown = sorted(set(range(C)) - set(segment.predicts))
+    counts, unknown, protocol = _counted(segment, pairs, classes)
     known = counts.copy()
     known[:, unknown] = 0  # their pixels count nowhere
-    ignored = [] if ignore is None else [f"label {ignore}"]
-    rule = ", ".join(ignored + [f"{len(unknown)} classes that the segmenter does not predict"] * bool(unknown)) or "none"
-    protocol = {
-        **segment.protocol,
-        "n": len(counts),
-        "ignore": rule,
-        "classes averaged": "in a label map or a prediction",
-        "seed": seed,
-    }
+    protocol["seed"] = seed
     weights = bootstrap_weights(len(counts), n_boot, seed)
     values, resampled = scores(known.sum(0)), scores(np.tensordot(weights, known, 1))
     measured = [
@@ -108,6 +123,33 @@ def measure(
     ]
     if unknown:
         value, resampled = scores(counts.sum(0))[1], scores(np.tensordot(weights, counts, 1))[1]
-        protocol = {**protocol, "ignore": ", ".join(ignored) or "none: what the segmenter does not predict counts as wrong"}
+        ignored = None if classes.ignore_index is None else f"label {classes.ignore_index}"
+        protocol = {**protocol, "ignore": ignored or "none: what the segmenter does not predict counts as wrong"}
         measured.append(Measurement(f"Acc (all pixels){segment.suffix}", float(value), protocol, **uncertainty(resampled)))
     return measured
+
+
+def class_accuracy(
+    segment: Segment, pairs: Iterable[tuple[Tensor, Tensor]], classes: Classes, *, n_boot: int = 1000, seed: int = 0
+) -> list[Measurement]:
+    """Class acc, with its interval over images; arguments as of `measure`."""
+    counts, unknown, protocol = _counted(segment, pairs, classes)
+    counts[:, unknown] = 0
+    protocol = {**protocol, "classes averaged": "in a label map", "seed": seed}
+    resampled = accuracy_per_class(np.tensordot(bootstrap_weights(len(counts), n_boot, seed), counts, 1))
+    value = float(accuracy_per_class(counts.sum(0)))
+    return [Measurement(f"Class acc{segment.suffix}", value, protocol, **uncertainty(resampled))]
+
+
+def _counted(segment: Segment, pairs: Iterable[tuple[Tensor, Tensor]], classes: Classes) -> tuple[np.ndarray, list[int], dict]:
+    """Confusion of every image (N,C,C), the classes that `segment` does not predict, and the protocol."""
+    found, C, ignore = [], len(classes), classes.ignore_index
+    for image, label_map in pairs:
+        prediction = segment(image)
+        found.append(confusion(prediction, label_map.to(prediction.device), C, ignore).cpu())
+    counts = torch.cat(found).numpy()
+    unknown = sorted(set(range(C)) - set(segment.predicts))
+    ignored = [] if ignore is None else [f"label {ignore}"]
+    rule = ", ".join(ignored + [f"{len(unknown)} classes that the segmenter does not predict"] * bool(unknown)) or "none"
+    averaged = {"classes averaged": "in a label map or a prediction"}
+    return counts, unknown, {**segment.protocol, "n": len(counts), "ignore": rule, **averaged}

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..losses import PairedGan, PairedGanObjective, Perceptual, VaeGan, VaeGanObjective
 from ..multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective
-from . import bicyclegan, groupdnet, pix2pixhd, spade
+from . import bicyclegan, groupdnet, pix2pix, pix2pixhd, spade
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ def _smis(title: str) -> Model:
     return Model(title, groupdnet.Schedule, groupdnet.Networks, VaeGan, VaeGanObjective)
 
 
+def _pix2pix(title: str) -> Model:
+    networks, loss, objective = pix2pix.Networks, pix2pix.Pix2Pix, pix2pix.Pix2PixObjective
+    return Model(title, pix2pix.Schedule, networks, loss, objective, measures=("translation",))
+
+
 MODELS: dict[str, Model] = {
     "mulnet": _smis("MulNet"),
     "groupnet": _smis("GroupNet"),
@@ -54,4 +59,14 @@ MODELS: dict[str, Model] = {
     "pix2pixhd": Model("pix2pixHD", pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False),
     "spade": Model("SPADE", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False),
     "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
+    "pix2pix": _pix2pix("pix2pix"),  # U-Net, 70x70 PatchGAN, L1+cGAN; each of the others has one thing changed
+    "pix2pix_l1": _pix2pix("pix2pix, L1"),
+    "pix2pix_gan": _pix2pix("pix2pix, GAN"),
+    "pix2pix_cgan": _pix2pix("pix2pix, cGAN"),
+    "pix2pix_l1_gan": _pix2pix("pix2pix, L1+GAN"),
+    "pix2pix_encdec": _pix2pix("encoder-decoder, L1+cGAN"),
+    "pix2pix_encdec_l1": _pix2pix("encoder-decoder, L1"),
+    "pix2pix_pixelgan": _pix2pix("pix2pix, PixelGAN"),
+    "pix2pix_patch16": _pix2pix("pix2pix, small patches"),
+    "pix2pix_imagegan": _pix2pix("pix2pix, ImageGAN"),
 }

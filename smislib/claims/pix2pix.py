@@ -1,0 +1,79 @@
+"""What pix2pix (1611.07004, 4.1 to 4.5) says about its Tables 1 to 3 and 6 and Figure 7, each statement as a check."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..models import MODELS
+from .logic import VERDICTS, Cells, Truth, estimate, every, exceeds, level, some
+
+FCN_SCORE = ("Acc", "Class acc", "mIoU")  # per-pixel accuracy, per-class accuracy, class IoU
+L1, GAN, CGAN, L1_GAN, L1_CGAN = "pix2pix_l1", "pix2pix_gan", "pix2pix_cgan", "pix2pix_l1_gan", "pix2pix"
+ENCDEC_L1, ENCDEC = "pix2pix_encdec_l1", "pix2pix_encdec"
+PIXEL, SMALL, FULL = "pix2pix_pixelgan", "pix2pix_patch16", "pix2pix_imagegan"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: where it stands, what it says, in which metrics, and of which row above which others."""
+
+    where: str
+    text: str
+    metrics: tuple[str, ...]
+    row: str
+    below: tuple[str, ...]
+    at_least: bool = False  # "above or level with" in the place of "above"
+    embedded: bool = True  # whether the metrics are named by a backbone
+
+
+LABELS_TO_PHOTO: tuple[Statement, ...] = (
+    Statement("Table 1", "a conditional D beats one that does not see the input", FCN_SCORE, CGAN, (GAN,)),
+    Statement("Table 1", "L1+cGAN beats L1 alone", FCN_SCORE, L1_CGAN, (L1,)),
+    Statement("Table 1", "L1+cGAN beats cGAN alone", FCN_SCORE, L1_CGAN, (CGAN,)),
+    Statement("Table 1", "L1+cGAN is the best of all", FCN_SCORE, L1_CGAN, (L1, GAN, CGAN, L1_GAN)),
+    Statement("Table 1", "L1 makes a GAN that does not see the input respect it", FCN_SCORE, L1_GAN, (GAN,)),
+    Statement("Table 2", "U-Net beats the encoder-decoder under L1", FCN_SCORE, L1, (ENCDEC_L1,)),
+    Statement("Table 2", "U-Net beats the encoder-decoder under L1+cGAN", FCN_SCORE, L1_CGAN, (ENCDEC,)),
+    Statement("Table 3", "70x70 is at least as good as 16x16", FCN_SCORE, L1_CGAN, (SMALL,), at_least=True),
+    Statement("Table 3", "70x70 beats 1x1", FCN_SCORE, L1_CGAN, (PIXEL,)),
+    Statement("Table 3", "70x70 beats the full image", FCN_SCORE, L1_CGAN, (FULL,)),
+    Statement("Figure 7", "L1 alone is less colourful than L1+cGAN", ("Lab a", "Lab b"), L1_CGAN, (L1,), embedded=False),
+    Statement("Figure 7", "L1 alone is less colourful than cGAN", ("Lab a", "Lab b"), CGAN, (L1,), embedded=False),
+    Statement("4.2", "L1 alone is blurrier than L1+cGAN", ("Sharpness",), L1_CGAN, (L1,), embedded=False),
+    Statement("4.2", "L1 alone is blurrier than cGAN", ("Sharpness",), CGAN, (L1,), embedded=False),
+    Statement("4.4", "a PixelGAN does not sharpen L1's images as patches do", ("Sharpness",), L1_CGAN, (PIXEL,), embedded=False),
+)
+PHOTO_TO_LABELS: tuple[Statement, ...] = (
+    Statement("Table 6", "L1 alone beats cGAN alone", FCN_SCORE, L1, (CGAN,), embedded=False),
+    Statement("Table 6", "L1 alone beats L1+cGAN", FCN_SCORE, L1, (L1_CGAN,), embedded=False),
+    Statement("Table 6", "L1+cGAN beats cGAN alone", FCN_SCORE, L1_CGAN, (CGAN,), embedded=False),
+)
+
+
+def table(labels_to_photo: Cells, photo_to_labels: Cells, suffix: str = "") -> pd.DataFrame:
+    """All statements: those about the cells of labels -> photo, then those about photo -> labels (Table 6)."""
+    parts = [check(labels_to_photo, LABELS_TO_PHOTO, suffix), check(photo_to_labels, PHOTO_TO_LABELS)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def check(cells: Cells, statements: Sequence[Statement], suffix: str = "") -> pd.DataFrame:
+    """Each statement, metric by metric: statement, found, verdict. `suffix` of metrics on a backbone, e.g. "[embedded]"."""
+    rows = []
+    for s in statements:
+        test: Callable[[Cells, str, str, str], Truth] = _at_least if s.at_least else exceeds
+        for name in s.metrics:
+            metric = name + suffix * s.embedded
+            truth = every(test(cells, metric, s.row, other) for other in s.below)
+            shown = ", ".join(f"{_title(row)} {estimate(cells, metric, row) or 'not run'}" for row in (s.row, *s.below))
+            rows.append({"where": s.where, "statement": s.text, "metric": metric, "found": shown, "verdict": VERDICTS[truth]})
+    return pd.DataFrame(rows)
+
+
+def _at_least(cells: Cells, metric: str, a: str, b: str) -> Truth:
+    """Whether a's value is above b's or level with it."""
+    return some([exceeds(cells, metric, a, b), level(cells, metric, a, b)])
+
+
+def _title(model: str) -> str:
+    return MODELS[model].title.removeprefix("pix2pix, ")
