@@ -1,5 +1,5 @@
 """The papers' claims, tested on our records: `logic` decides, and each paper has a module of its statements."""
 
-from . import logic, smis
+from . import gaugan, logic, smis
 
-__all__ = ["logic", "smis"]
+__all__ = ["gaugan", "logic", "smis"]

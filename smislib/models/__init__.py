@@ -62,6 +62,7 @@ MODELS: dict[str, Model] = {
     "pix2pixhd": _pix2pixhd("pix2pixHD"),
     "spade": _spade("SPADE", multimodal=False),
     "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
+    "spade_vae_short": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
     # the rows of SPADE tables 3 to 5, by their printed names
     "spade_short": _spade("decoder w/ SPADE (Ours)", multimodal=False),
     "spade_compact": _spade("compact decoder w/ SPADE", multimodal=False),
