@@ -78,31 +78,29 @@ class Game:
 
 
 def play(
-    objective: str, *, steps: int = 2000, seed: int = 0, shown: tuple[int, ...] = (), d_per_g: int = 1, n: int = 1000,
-    batch: int = 128, width: int = 64, lr: float = 1e-3,
+    objective: str, *, steps: int = 800, seed: int = 0, lr_g: float = 1e-3, lr_d: float = 1e-3, shown: tuple[int, ...] = (),
+    n: int = 1000, batch: int = 128, width: int = 64,
 ) -> Game:  # fmt: skip
     """Train G and D against each other and keep n fakes at the steps `shown` and at the end: always those of the same noise.
 
-    `d_per_g`: steps of D for each of G. Raises SmisError for an unknown objective, one of `OBJECTIVES`.
+    Raises SmisError for an unknown objective: it is one of `OBJECTIVES`.
     """
     if objective not in OBJECTIVES:
         raise did_you_mean("objective", objective, OBJECTIVES)
     d_loss, g_loss = OBJECTIVES[objective]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         G, D = _mlp(Z, 2, width), _mlp(2, 1, width)
-    of_g, of_d = (torch.optim.Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (G, D))
+    of_g, of_d = (torch.optim.Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net, lr in ((G, lr_g), (D, lr_d)))
     rng = generator(seed, "toy")
     kept, fakes = torch.randn(n, Z, generator=rng), {}
     for step in range(1, steps + 1):
-        for _ in range(d_per_g):
-            with torch.no_grad():
-                fake = G(torch.randn(batch, Z, generator=rng))
-            of_d.zero_grad()
-            d_loss(D(ring(batch, rng)), D(fake)).backward()
-            of_d.step()
+        fake = G(torch.randn(batch, Z, generator=rng))
+        of_d.zero_grad()
+        d_loss(D(ring(batch, rng)), D(fake.detach())).backward()
+        of_d.step()
         of_g.zero_grad()
-        g_loss(D(G(torch.randn(batch, Z, generator=rng)))).backward()
+        g_loss(D(fake)).backward()  # against the D that has just seen these fakes
         of_g.step()
         if step in shown or step == steps:
             with torch.no_grad():
