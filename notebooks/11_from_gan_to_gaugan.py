@@ -149,15 +149,17 @@ axes[1].legend()
 viz.save(fig, "fig_gaugan_3_losses", "What G minimises, and its slope. Real-looking fakes are at the right.", preset)
 
 # %% [markdown]
-# D has losses of its own. Cross-entropy and least squares never let it rest; the hinge stops caring about pictures that are
-# on the right side by 1.
+# D has losses of its own (minimax and non-saturating share one, the cross-entropy). How hard does a real picture push D, by
+# the logit that it gets? Cross-entropy never quite lets D rest, least squares even push back what looks too real; the hinge
+# stops caring from 1 on.
 
 # %%
-points = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])
-far = torch.tensor([50.0])  # a logit for the other half of the loss, at which the hinge and cross-entropy are 0
-of_real = {name: [d_loss(value[None], -far).item() for value in points] for name, (d_loss, _) in toy.OBJECTIVES.items()}
-of_real["lsgan"] = [0.5 * (value - 1) ** 2 for value in points.tolist()]  # for which -50 is no zero
-print(pd.DataFrame(of_real, index=pd.Index(points.int().tolist(), name="logit of a real")).round(3))
+points = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], requires_grad=True)
+push = {}
+for name in ("minimax", "lsgan", "hinge"):
+    d_loss = toy.OBJECTIVES[name][0]
+    push[name] = torch.autograd.grad(len(points) * d_loss(points, torch.zeros(1)), points)[0].numpy()
+print(pd.DataFrame(push, index=pd.Index(points.int().tolist(), name="logit of a real")).round(3))
 
 # %% [markdown]
 # ## Mode collapse, live
