@@ -79,12 +79,12 @@ even = {name: bool((grid == grid[0, 0]).all()) for name, grid in counts.items()}
 print(pd.DataFrame({"stamps": {k: sorted(set(g.flatten().int().tolist())) for k, g in counts.items()}, "even": even}))
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, len(counts), figsize=(8.4, 1.9), layout="constrained")
+fig, axes = plt.subplots(1, len(counts), figsize=(8.4, 1.7))
 for ax, (name, grid) in zip(axes, counts.items(), strict=True):
     ax.imshow(grid[:12, :12] / grid.max(), cmap="magma", vmin=0, vmax=1)
     ax.set_title(name, fontsize=8)
     ax.set_axis_off()
-viz.save(fig, "fig_gaugan_1_checkerboard", "Stamps that each cell gets, relative to the most.", preset)
+viz.save(fig, "fig_gaugan_1_checkerboard", "Stamps that each cell gets, bright: the most.", preset)
 
 # %% [markdown]
 # pix2pixHD has kernels of 3 with stride 2; SPADE's answer is the last panel: resize by nearest, then convolve.
@@ -112,7 +112,7 @@ contrast = {"a real image": detail(images)} | {name: detail(answer) for name, an
 print("the fog has less detail, match:", max(contrast["mean"], contrast["median"]) < contrast["a real image"])
 
 # %% tags=["nbval-ignore-output"]
-titles = [*(f"right answer {k + 1}" for k in range(6)), f"mean of {len(images)}", "median"]
+titles = [*(f"answer {k + 1}" for k in range(6)), f"mean of {len(images)}", "median"]
 fig = viz.image_rows({"": torch.stack([*images[:6], *answers.values()])}, titles, size=1.05)
 viz.save(fig, "fig_gaugan_2_fog", f"What least squares and least absolute values would paint; mannequins, {preset}.", preset)
 print({name: round(value, 3) for name, value in contrast.items()})
@@ -139,7 +139,7 @@ at_left = {name: round(slope[0].item(), 3) for name, slope in slopes.items()}
 print("slope at logit -6:", at_left)
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8.2, 2.7), layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(8.2, 2.5))
 for name in toy.OBJECTIVES:
     axes[0].plot(logit.detach(), losses[name], label=name)
     axes[1].plot(logit.detach(), slopes[name].abs(), label=name)
@@ -195,7 +195,7 @@ def scatter(ax: plt.Axes, points: torch.Tensor, colour: str = "#d1603d") -> None
     ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal")
 
 
-fig, axes = plt.subplots(len(PACES), len(toy.OBJECTIVES) + 1, figsize=(8.4, 5.2), layout="constrained")
+fig, axes = plt.subplots(len(PACES), len(toy.OBJECTIVES) + 1, figsize=(8.4, 5.1))
 for row, pace in zip(axes, PACES, strict=True):
     scatter(row[0], real, "#5b6770")
     for ax, name in zip(row[1:], toy.OBJECTIVES, strict=True):
@@ -211,7 +211,7 @@ viz.save(fig, "fig_gaugan_4_modes", f"1,000 points after {STEPS} steps, equal ne
 # %% tags=["nbval-ignore-output"]
 worst = min(modes, key=lambda key: modes[key])
 way = games[worst].fakes
-fig, axes = plt.subplots(1, len(way), figsize=(8.4, 1.9), layout="constrained")
+fig, axes = plt.subplots(1, len(way), figsize=(8.4, 1.7))
 for ax, (step, points) in zip(axes, way.items(), strict=True):
     scatter(ax, points)
     ax.set_title(f"step {step}: {toy.covered(points)[0]}")
