@@ -167,6 +167,17 @@ class ParamFreeBatchNorm(nn.Module):
         return F.batch_norm(x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps)
 
 
+class AffineBatchNorm(ParamFreeBatchNorm):
+    """`ParamFreeBatchNorm` with a learned scale and shift for each channel: the plain sync BN of a network without SPADE."""
+
+    def __init__(self, channels: int, devices: int = 1):
+        super().__init__(channels, devices)
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.bias[:, None, None], super().forward(x), self.weight[:, None, None])
+
+
 class GroupNormPerClass(nn.GroupNorm):
     """Parameter-free group norm with one group per class group (the ablation of SMIS appendix D)."""
 
@@ -177,14 +188,16 @@ class GroupNormPerClass(nn.GroupNorm):
 class CGNorm(nn.Module):
     """Conditional group normalisation (SMIS 3.3, figure 2): norm(x) * (1 + gamma(labels)) + beta(labels).
 
-    gamma and beta come from the label map by grouped 3x3 convolutions; with groups=1 this is SPADE.
+    gamma and beta come from the label map by grouped convolutions; with groups=1 this is SPADE.
 
     Args:
         channels: channels of x.
         label_channels: channels of the label input: C, or 2C with instance edges interleaved.
         hidden: channels between the label map and (gamma, beta).
         shared_groups, affine_groups: groups of the first convolution and of the two that follow.
-        norm: "batch" (sync over processes), "unsynced" (over a quarter of the batch) or "group" (one group per class group).
+        norm: "batch" (sync over processes), "unsynced" (over a quarter of the batch), "instance" or "group" (one group per
+            class group).
+        kernel: size of the three convolutions over the label map (SPADE table 4).
     """
 
     def __init__(
@@ -196,6 +209,7 @@ class CGNorm(nn.Module):
         shared_groups: int,
         affine_groups: int,
         norm: str = "batch",
+        kernel: int = 3,
     ):
         super().__init__()
         match norm:
@@ -203,11 +217,13 @@ class CGNorm(nn.Module):
                 self.norm = ParamFreeBatchNorm(channels)
             case "unsynced":
                 self.norm = ParamFreeBatchNorm(channels, devices=4)  # SMIS 4.1 trains on four
+            case "instance":
+                self.norm = nn.InstanceNorm2d(channels)
             case _:
                 self.norm = GroupNormPerClass(channels, affine_groups)
-        self.shared = nn.Conv2d(label_channels, hidden, 3, padding=1, groups=shared_groups)
-        self.gamma = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)
-        self.beta = nn.Conv2d(hidden, channels, 3, padding=1, groups=affine_groups)
+        self.shared = nn.Conv2d(label_channels, hidden, kernel, padding=kernel // 2, groups=shared_groups)
+        self.gamma = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
+        self.beta = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution -> like x."""

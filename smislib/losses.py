@@ -208,7 +208,7 @@ class PairedGan:
 
 
 class PairedGanObjective:
-    """GAN + feature matching + perceptual on (G, D): SPADE without encoder and pix2pixHD. There is no code."""
+    """GAN + feature matching + perceptual on (G, D): SPADE without encoder and pix2pixHD. A code, if any, is drawn."""
 
     def __init__(self, weights: PairedGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
@@ -216,7 +216,8 @@ class PairedGanObjective:
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W)."""
-        fake = networks.G(batch["labels"], None)
+        labels, shape = batch["labels"], networks.schedule.z_shape
+        fake = networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
         terms = paired_terms(networks.D, batch, fake, self.weights, self.perceptual, self.gan_g)
         return terms | {"gan": self.weights.gan * terms["gan"]}, fake
 

@@ -41,6 +41,14 @@ def _pix2pix(title: str) -> Model:
     return Model(title, pix2pix.Schedule, networks, loss, objective, measures=("translation",))
 
 
+def _spade(title: str, **of_code: bool) -> Model:
+    return Model(title, spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, **of_code)
+
+
+def _pix2pixhd(title: str) -> Model:
+    return Model(title, pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False)
+
+
 MODELS: dict[str, Model] = {
     "mulnet": _smis("MulNet"),
     "groupnet": _smis("GroupNet"),
@@ -56,8 +64,8 @@ MODELS: dict[str, Model] = {
     "groupdnet_free": _smis("w/o SpecNorm"),
     "bicyclegan": Model("BicycleGAN", bicyclegan.Schedule, bicyclegan.Networks, Bicycle, BicycleObjective),
     "dscgan": Model("DSCGAN", bicyclegan.Schedule, bicyclegan.Networks, DiversitySensitive, DiversitySensitiveObjective),
-    "pix2pixhd": Model("pix2pixHD", pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False),
-    "spade": Model("SPADE", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False),
+    "pix2pixhd": _pix2pixhd("pix2pixHD"),
+    "spade": _spade("SPADE", multimodal=False),
     "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
     "pix2pix": _pix2pix("pix2pix"),  # U-Net, 70x70 PatchGAN, L1+cGAN; each of the others has one thing changed
     "pix2pix_l1": _pix2pix("pix2pix, L1"),
@@ -69,4 +77,23 @@ MODELS: dict[str, Model] = {
     "pix2pix_pixelgan": _pix2pix("pix2pix, PixelGAN"),
     "pix2pix_patch16": _pix2pix("pix2pix, small patches"),
     "pix2pix_imagegan": _pix2pix("pix2pix, ImageGAN"),
+    "spade_vae_short": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
+    # the rows of SPADE tables 3 to 5, by their printed names
+    "spade_short": _spade("decoder w/ SPADE (Ours)", multimodal=False),
+    "spade_compact": _spade("compact decoder w/ SPADE", multimodal=False),
+    "spade_wide": _spade("#params 141M", multimodal=False),
+    "spade_concat": _spade("decoder w/ Concat", multimodal=False),
+    "spade_noise": _spade("random input"),
+    "spade_kernel5": _spade("kernelsize 5x5", multimodal=False),
+    "spade_kernel1": _spade("kernelsize 1x1", multimodal=False),
+    "spade_unsynced": _spade("BatchNorm", multimodal=False),
+    "spade_instance": _spade("InstanceNorm", multimodal=False),
+    "spade_without_perceptual": _spade("Ours w/o Perceptual loss", multimodal=False),
+    "spade_without_feature": _spade("Ours w/o GAN feature matching loss", multimodal=False),
+    "pix2pixhd_short": _pix2pixhd("pix2pixHD"),
+    "pix2pixhdpp": _pix2pixhd("pix2pixHD++"),
+    "pix2pixhdpp_spade": _pix2pixhd("pix2pixHD++ w/ SPADE"),
+    "pix2pixhdpp_concat": _pix2pixhd("pix2pixHD++ w/ Concat"),
+    "pix2pixhdpp_compact": _pix2pixhd("compact pix2pixHD++"),
+    "pix2pixhdpp_unsynced": _pix2pixhd("pix2pixHD++ w/o Sync BatchNorm"),
 }

@@ -2,20 +2,25 @@
 
 CG-Norm with one group is SPADE, and a CG-Block with one group its residual block. Without an encoder the generator starts
 from the label map resized to the start grid and gives one image per label map (z = None); with one it starts from a
-linear layer on z (N,256).
+linear layer on z (N,256). The rows of the paper's tables 3 and 4 are further values of the same schedule.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..config import ADDED
 from ..errors import SmisError, did_you_mean
-from ..layers import CGBlock, check_labels, glorot_, he_, strided_convs
+from ..layers import AffineBatchNorm, CGBlock, check_labels, glorot_, he_, spectral_norm, strided_convs
 from .discriminators import MultiscaleDiscriminator
 
 ENCODER_NORMS = ("instance", "none")
+NORMS = ("batch", "unsynced", "instance")
+CONDITIONINGS = ("spade", "concat")
+STARTS = ("labels", "noise")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Schedule:
     d_channels: int = 64
     d_layers: int = 4
     d_scales: int = 2
+    conditioning: str = field(default="spade", metadata=ADDED)  # of the blocks: or "concat", labels beside each conv's input
+    kernel: int = field(default=3, metadata=ADDED)  # of SPADE's convolutions over the label map
+    norm: str = field(default="batch", metadata=ADDED)  # SPADE's parameter-free one: or "unsynced", "instance"
+    start: str = field(default="labels", metadata=ADDED)  # without an encoder: or "noise", a code z from N(0,1)
 
     def __post_init__(self):
         if not set(self.same_size) <= set(range(1, len(self.channels))):
@@ -46,8 +55,12 @@ class Schedule:
                 f"image size {self.height}x{self.width} does not fit a generator that doubles its grid to {self.scale} times "
                 f"the start: height and width must be multiples of {self.scale}."
             )
-        if self.encoder_norm not in ENCODER_NORMS:
-            raise did_you_mean("encoder_norm", self.encoder_norm, ENCODER_NORMS)
+        if self.kernel % 2 == 0:
+            raise SmisError(f"kernel={self.kernel} has no middle: gamma and beta would be shifted. Take an odd size.")
+        known = {"encoder_norm": ENCODER_NORMS, "norm": NORMS, "conditioning": CONDITIONINGS, "start": STARTS}
+        for name, names in known.items():
+            if getattr(self, name) not in names:
+                raise did_you_mean(name, getattr(self, name), names)
 
     @property
     def scale(self) -> int:
@@ -61,8 +74,8 @@ class Schedule:
 
     @property
     def z_shape(self) -> tuple[int] | None:
-        """Shape of one image's code; None without an encoder."""
-        return (self.z_dim,) if self.encoder_channels else None
+        """Shape of one image's code; None where the generator starts from the labels."""
+        return (self.z_dim,) if self.encoder_channels or self.start == "noise" else None
 
     @property
     def label_channels(self) -> int:
@@ -95,8 +108,35 @@ class Encoder(nn.Module):
         return self.mu(x), self.logvar(x)
 
 
+class ConcatBlock(nn.Module):
+    """The residual block without SPADE: the labels stand beside the input of each convolution (SPADE table 3, w/ Concat).
+
+    At each of them, and not once a block: so the decoder has the 79 M parameters that the table prints.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, label_channels: int, spectral: bool):
+        super().__init__()
+        middle = min(in_channels, out_channels)
+        wrap = spectral_norm if spectral else nn.Identity()
+        self.norm_0, self.norm_1 = AffineBatchNorm(in_channels), AffineBatchNorm(middle)
+        self.conv_0 = wrap(nn.Conv2d(in_channels + label_channels, middle, 3, padding=1))
+        self.conv_1 = wrap(nn.Conv2d(middle + label_channels, out_channels, 3, padding=1))
+        self.shortcut = None
+        if in_channels != out_channels:
+            self.norm_s = AffineBatchNorm(in_channels)
+            self.shortcut = wrap(nn.Conv2d(in_channels + label_channels, out_channels, 1, bias=False))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """x (N,in,h,w), labels (N,label_channels,h,w) -> (N,out,h,w)."""
+        labels = labels.expand(len(x), -1, -1, -1)
+        skip = x if self.shortcut is None else self.shortcut(torch.cat([self.norm_s(x), labels], 1))
+        h = self.conv_0(torch.cat([F.leaky_relu(self.norm_0(x), 0.2), labels], 1))  # (N,middle,h,w)
+        h = self.conv_1(torch.cat([F.leaky_relu(self.norm_1(h), 0.2), labels], 1))  # (N,out,h,w)
+        return skip + h
+
+
 class Generator(nn.Module):
-    """Labels, and a code where there is an encoder -> image in [-1,1]. SPADE figure 4, appendix A."""
+    """Labels, and a code where there is one -> image in [-1,1]. SPADE figure 4, appendix A."""
 
     def __init__(self, s: Schedule):
         super().__init__()
@@ -105,10 +145,10 @@ class Generator(nn.Module):
             self.fc = nn.Linear(s.z_dim, s.channels[0] * s.grid[0] * s.grid[1])
         else:
             self.fc = nn.Conv2d(s.label_channels, s.channels[0], 3, padding=1)
-        cgnorm = {"hidden": s.hidden, "shared_groups": 1, "affine_groups": 1}
+        cgnorm = {"hidden": s.hidden, "shared_groups": 1, "affine_groups": 1, "norm": s.norm, "kernel": s.kernel}
+        block = ConcatBlock if s.conditioning == "concat" else partial(CGBlock, groups=1, **cgnorm)
         self.blocks = nn.ModuleList(
-            CGBlock(s.channels[max(i - 1, 0)], s.channels[i], s.label_channels, 1, s.spectral, **cgnorm)
-            for i in range(len(s.channels))
+            block(s.channels[max(i - 1, 0)], s.channels[i], s.label_channels, spectral=s.spectral) for i in range(len(s.channels))
         )
         self.to_rgb = nn.Conv2d(s.channels[-1], 3, 3, padding=1)
 
@@ -118,7 +158,7 @@ class Generator(nn.Module):
         check_labels(labels, s.label_channels, s.height, s.width)
         if (z is None) != (s.z_shape is None):
             raise SmisError(
-                "this SPADE has no encoder: its z is None." if z is not None else f"z is None, expected a code (N,{s.z_dim})."
+                "this SPADE has no code: its z is None." if z is not None else f"z is None, expected a code (N,{s.z_dim})."
             )
         x = self.fc(F.interpolate(labels, s.grid, mode="nearest") if z is None else z)
         x = x.view(-1, s.channels[0], *s.grid)  # (N,channels[0],h,w)

@@ -5,9 +5,9 @@ LOSS, model -> preset -> its loss weights; TRAIN, (model, preset) -> what differ
 EXPERIMENTS, the (model, data set) pairs behind its tables and figures.
 """
 
-from . import baselines, pix2pix
+from . import baselines, gaugan, pix2pix
 
-PAPERS = (baselines, pix2pix)
+PAPERS = (baselines, pix2pix, gaugan)
 SCHEDULES = {model: schedule for paper in PAPERS for model, schedule in paper.SCHEDULES.items()}
 LOSS = {model: of_preset for paper in PAPERS for model, of_preset in paper.LOSS.items()}
 TRAIN = {key: changes for paper in PAPERS for key, changes in paper.TRAIN.items()}

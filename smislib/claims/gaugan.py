@@ -1,0 +1,65 @@
+"""What SPADE (1903.07291) says about its tables 1, 3 and 4, each statement as a check.
+
+The statements are those of its section 4; of table 4 no legible copy of the numbers was found (see results/published), so the
+last ones rest on our reading of the text alone.
+"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from ..models import MODELS
+from .logic import VERDICTS, Cells, Truth, better, estimate, every, level
+
+ABOVE, LEVEL = "better than", "level with"
+_CHECKS: dict[str, Callable[[Cells, str, str, str], Truth]] = {ABOVE: better, LEVEL: level}
+
+# (what is said, [(row, relation, row)]): reproduced when all of its comparisons are
+Statement = tuple[str, tuple[tuple[str, str, str], ...]]
+TABLE_3: tuple[Statement, ...] = (
+    ("SPADE in a decoder beats the labels concatenated at every layer of the same decoder",
+     (("spade_short", ABOVE, "spade_concat"),)),
+    ("SPADE in place of the norms improves pix2pixHD++, and more than concatenation does",
+     (("pix2pixhdpp_spade", ABOVE, "pix2pixhdpp"), ("pix2pixhdpp_spade", ABOVE, "pix2pixhdpp_concat"))),
+    ("the decoder with SPADE beats pix2pixHD++, which has more parameters", (("spade_short", ABOVE, "pix2pixhdpp"),)),
+    ("so does the compact one", (("spade_compact", ABOVE, "pix2pixhdpp"),)),
+    ("pix2pixHD++ is a stronger baseline than pix2pixHD", (("pix2pixhdpp", ABOVE, "pix2pixhd_short"),)),
+)  # fmt: skip
+TABLE_4: tuple[Statement, ...] = (
+    ("started from the label map or from noise, SPADE does as well", (("spade_short", LEVEL, "spade_noise"),)),
+    ("a kernel of 1x1 over the labels is worse than 3x3: it sees no context", (("spade_short", ABOVE, "spade_kernel1"),)),
+    ("SPADE does well with each parameter-free norm: all above pix2pixHD++",
+     tuple((row, ABOVE, "pix2pixhdpp") for row in ("spade_short", "spade_unsynced", "spade_instance"))),
+)  # fmt: skip
+
+
+def table_1(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
+    """SPADE better than pix2pixHD, data set by data set and metric by metric: found (both values), verdict."""
+    rows = [
+        {
+            "data": name,
+            "metric": f"{metric}{suffix}",
+            "statement": "SPADE better than pix2pixHD",
+            "found": _found(of, f"{metric}{suffix}", "spade", "pix2pixhd"),
+            "verdict": VERDICTS[better(of, f"{metric}{suffix}", "spade", "pix2pixhd")],
+        }
+        for name, of in cells.items()
+        for metric in ("mIoU", "Acc", "FID")
+    ]
+    return pd.DataFrame(rows)
+
+
+def ablation(cells: Cells, statements: tuple[Statement, ...], metric: str) -> pd.DataFrame:
+    """Statements about rows at equal budgets, by one metric: statement, what was found for each pair, verdict."""
+    rows = []
+    for said, comparisons in statements:
+        truths = [_CHECKS[relation](cells, metric, a, b) for a, relation, b in comparisons]
+        found = [
+            f"{MODELS[a].title} {relation} {MODELS[b].title}: {_found(cells, metric, a, b)}" for a, relation, b in comparisons
+        ]
+        rows.append({"statement": said, "found": "; ".join(found), "verdict": VERDICTS[every(truths)]})
+    return pd.DataFrame(rows)
+
+
+def _found(cells: Cells, metric: str, a: str, b: str) -> str:
+    return " | ".join(str(estimate(cells, metric, row) or "not run") for row in (a, b))
