@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from smislib import presets, reproduce, runs
+from smislib import papers, presets, reproduce, runs
 from smislib.errors import SmisError
 from smislib.evaluate import files
 from smislib.sample import draw, generator
@@ -15,6 +15,7 @@ def test_every_row_of_tables_1_to_3_is_planned_once(monkeypatch):
     assert len(set(planned)) == len(planned)
     wanted = {("mannequins", model) for model in (*presets.TABLE_1, *presets.table_3("smoke"))}
     wanted |= {(name, model) for name in ("mannequins", "streets", "rooms") for model in presets.TABLE_2}
+    wanted |= {(name, model) for model, name in papers.EXPERIMENTS}
     assert set(planned) == wanted | {("photos", "groupdnet")}
 
 

@@ -70,6 +70,26 @@ def iou_per_class(counts: np.ndarray) -> np.ndarray:
     return np.divide(hit, union, out=np.full_like(hit, np.nan), where=union > 0)
 
 
+def rare_classes(
+    segment: Segment, pairs: Iterable[tuple[Tensor, Tensor]], classes: Classes, *, n_boot: int = 1000, seed: int = 0
+) -> Measurement:
+    """mIoU over the rarer half of the classes that are in the label maps, by their pixels there; arguments as `measure`."""
+    C = len(classes)
+    found = []
+    for image, label_map in pairs:
+        prediction = segment(image)
+        found.append(confusion(prediction, label_map.to(prediction.device), C, classes.ignore_index).cpu())
+    counts = torch.cat(found).double().numpy()
+    pixels = counts.sum((0, 2))
+    known = [c for c in np.argsort(pixels, kind="stable") if pixels[c] and c in segment.predicts]
+    rare = np.array(sorted(known[: max(1, len(known) // 2)]))
+    summed = np.concatenate([counts.sum(0)[None], np.tensordot(bootstrap_weights(len(counts), n_boot, seed), counts, 1)])
+    hit = np.diagonal(summed, axis1=-2, axis2=-1)
+    iou = (hit / (summed.sum(-1) + summed.sum(-2) - hit).clip(1e-12))[:, rare].mean(1)
+    protocol = {**segment.protocol, "n": len(counts), "classes averaged": rare.tolist(), "seed": seed}
+    return Measurement(f"mIoU (rare classes){segment.suffix}", float(iou[0]), protocol, **uncertainty(iou[1:]))
+
+
 def measure(
     segment: Segment,
     pairs: Iterable[tuple[Tensor, Tensor]],

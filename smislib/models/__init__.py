@@ -12,7 +12,8 @@ from torch import nn
 
 from ..losses import PairedGan, PairedGanObjective, Perceptual, VaeGan, VaeGanObjective
 from ..multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective
-from . import bicyclegan, groupdnet, pix2pixhd, spade
+from ..segmentation_gan import SegmentationGan, SegmentationGanObjective
+from . import bicyclegan, groupdnet, oasis, pix2pixhd, spade
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ def _smis(title: str) -> Model:
     return Model(title, groupdnet.Schedule, groupdnet.Networks, VaeGan, VaeGanObjective)
 
 
+OASIS_MEASURES = ("variation", "realism")  # of the rows of its tables
+
+
+def _oasis(title: str, *more: str) -> Model:
+    measures = (*OASIS_MEASURES, *more)
+    return Model(title, oasis.Schedule, oasis.Networks, SegmentationGan, SegmentationGanObjective, measures=measures)
+
+
 MODELS: dict[str, Model] = {
     "mulnet": _smis("MulNet"),
     "groupnet": _smis("GroupNet"),
@@ -53,5 +62,15 @@ MODELS: dict[str, Model] = {
     "dscgan": Model("DSCGAN", bicyclegan.Schedule, bicyclegan.Networks, DiversitySensitive, DiversitySensitiveObjective),
     "pix2pixhd": Model("pix2pixHD", pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False),
     "spade": Model("SPADE", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False),
-    "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
+    "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective, measures=OASIS_MEASURES),
+    "spade_adversarial": Model(
+        "SPADE+ (no VGG)", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False, measures=("realism",)
+    ),
+    "oasis": _oasis("OASIS", "rare_classes"),
+    "oasis_perceptual": _oasis("OASIS + perceptual loss"),
+    "oasis_unmixed": _oasis("w/o LabelMix"),
+    "oasis_unbalanced": _oasis("w/o class balancing", "rare_classes"),
+    "oasis_patch": Model(
+        "w/ PatchGAN discriminator", oasis.Schedule, oasis.Networks, PairedGan, PairedGanObjective, measures=OASIS_MEASURES
+    ),
 }
