@@ -45,6 +45,10 @@ def _oasis(title: str, *more: str) -> Model:
     return Model(title, oasis.Schedule, oasis.Networks, SegmentationGan, SegmentationGanObjective, measures=measures)
 
 
+def _patch(title: str) -> Model:
+    return Model(title, oasis.Schedule, oasis.Networks, PairedGan, PairedGanObjective, measures=OASIS_MEASURES)
+
+
 MODELS: dict[str, Model] = {
     "mulnet": _smis("MulNet"),
     "groupnet": _smis("GroupNet"),
@@ -63,14 +67,10 @@ MODELS: dict[str, Model] = {
     "pix2pixhd": Model("pix2pixHD", pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False),
     "spade": Model("SPADE", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False),
     "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective, measures=OASIS_MEASURES),
-    "spade_adversarial": Model(
-        "SPADE+ (no VGG)", spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=False, measures=("realism",)
-    ),
     "oasis": _oasis("OASIS", "rare_classes"),
     "oasis_perceptual": _oasis("OASIS + perceptual loss"),
     "oasis_unmixed": _oasis("w/o LabelMix"),
     "oasis_unbalanced": _oasis("w/o class balancing", "rare_classes"),
-    "oasis_patch": Model(
-        "w/ PatchGAN discriminator", oasis.Schedule, oasis.Networks, PairedGan, PairedGanObjective, measures=OASIS_MEASURES
-    ),
+    "oasis_patch": _patch("SPADE+ (no VGG)"),
+    "oasis_patch_perceptual": _patch("SPADE+ (VGG)"),
 }

@@ -10,10 +10,12 @@ from typing import Any
 from ..losses import PairedGan
 from ..models import oasis
 from ..segmentation_gan import SegmentationGan
-from . import baselines
 
-VARIANTS = ("oasis", "oasis_perceptual", "oasis_patch", "oasis_unmixed", "oasis_unbalanced")
-ROWS = ("spade", "spade_adversarial", "spade_vae", *VARIANTS)  # of the tables, SPADE's first
+VARIANTS = ("oasis", "oasis_perceptual", "oasis_unmixed", "oasis_unbalanced")
+# SPADE+, the paper's own baseline: PatchGAN and hinge loss, without feature matching, on OASIS's generator and noise. So it is
+# at once the row of the discriminator's ablation: nothing else differs.
+PATCH = ("oasis_patch", "oasis_patch_perceptual")
+ROWS = ("spade", "spade_vae", *PATCH, *VARIANTS)  # of the tables
 
 NETWORKS = {
     "smoke": {"channels": tuple(8 * m for m in (4, 4, 2, 1)), "hidden": 8, "z_dim": 8,
@@ -22,18 +24,23 @@ NETWORKS = {
              "d_channels": (16, 32, 48, 64), "d_last": 16, "d_layers": 3, "init_gain": 1.0},
     "paper": {"channels": tuple(64 * m for m in (16, 16, 8, 4, 2, 1))},
 }  # fmt: skip
-PATCH = {"smoke": (8,), "demo": (24,), "paper": (64,)}  # the first width of SPADE's discriminator
+D_CHANNELS = {"smoke": (8,), "demo": (24,), "paper": (64,)}  # of a PatchGAN: SPADE's
 
 
 def _oasis(preset: str, size: dict, **changed: Any) -> oasis.Schedule:
     return oasis.Schedule(**size, **NETWORKS[preset] | changed)
 
 
+def _patch(preset: str, size: dict) -> oasis.Schedule:
+    return _oasis(preset, size, discriminator="patch", d_channels=D_CHANNELS[preset])
+
+
 SCHEDULES: dict[str, Callable[[str, str, dict], Any]] = {
     **{model: lambda preset, name, size: _oasis(preset, size) for model in VARIANTS},
-    "oasis_patch": lambda preset, name, size: _oasis(preset, size, discriminator="patch", d_channels=PATCH[preset]),
-    "spade_adversarial": baselines.SCHEDULES["spade"],
+    **{model: lambda preset, name, size: _patch(preset, size) for model in PATCH},
 }
+
+_BACKBONE = {"smoke": "embedded", "demo": "embedded", "paper": "vgg19"}
 
 # ADE20K and COCO-Stuff have the class "unknown" last, Cityscapes "unlabeled" first: neither player learns from their pixels
 _OASIS = {
@@ -50,15 +57,18 @@ def _changed(**changes: Any) -> dict:
     return {key: replace(weights, **changes) for key, weights in _OASIS.items()}
 
 
-_ADVERSARIAL = dict.fromkeys(("smoke", "demo", "paper"), PairedGan(feature=0.0, perceptual=0.0, backbone="none"))
+def _perceptual(weight: float) -> dict:
+    backbones = {key: _BACKBONE[key if isinstance(key, str) else key[0]] for key in _OASIS}
+    return {key: replace(weights, perceptual=weight, backbone=backbones[key]) for key, weights in _OASIS.items()}
+
+
 LOSS = {
     "oasis": _OASIS,
-    "oasis_perceptual": _changed(perceptual=10.0, backbone="vgg19")
-    | {preset: SegmentationGan(perceptual=10.0, backbone="embedded") for preset in ("smoke", "demo")},
+    "oasis_perceptual": _perceptual(10.0),
     "oasis_unmixed": _changed(labelmix=0.0),
     "oasis_unbalanced": _changed(balanced=False),
-    "oasis_patch": _ADVERSARIAL,
-    "spade_adversarial": _ADVERSARIAL,
+    "oasis_patch": dict.fromkeys(_BACKBONE, PairedGan(feature=0.0, perceptual=0.0, backbone="none")),
+    "oasis_patch_perceptual": {preset: PairedGan(feature=0.0, backbone=backbone) for preset, backbone in _BACKBONE.items()},
 }
 
 # Steps: 200 epochs of ADE20K (20,210 images, batch 32) and Cityscapes (2,975, 20), 100 of COCO-Stuff (118,287, 32)
@@ -68,10 +78,14 @@ _PAPER_ON = {
     "cityscapes": {"steps": 200 * 148, "batch": 20, "lr_g": 4e-4, "ema": 0.999},
     "coco_stuff": {"steps": 100 * 3696, "batch": 32},
 }
-_TRAINED = (*VARIANTS, "spade_adversarial")
+STEPS = 150  # of each row at `demo`: SPADE of SMIS Table 2 has twice as many
 TRAIN = {
-    **{(model, "paper"): _PAPER for model in _TRAINED},
-    **{(model, "paper", name): changes for model in _TRAINED for name, changes in _PAPER_ON.items()},
+    **{
+        (model, "demo"): {"steps": STEPS, "sample_every": STEPS, "checkpoint_every": STEPS, "standing": 20}
+        for model in (*VARIANTS, *PATCH)
+    },
+    **{(model, "paper"): _PAPER for model in (*VARIANTS, *PATCH)},
+    **{(model, "paper", name): changes for model in (*VARIANTS, *PATCH) for name, changes in _PAPER_ON.items()},
 }
 
 DATA = "streets"  # of the tables: it has objects, and SPADE is trained there for SMIS table 2
