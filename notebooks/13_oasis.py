@@ -187,7 +187,8 @@ table
 # %% [markdown]
 # ## The discriminator's parts
 #
-# One thing changed at a time; the first row has a PatchGAN in place of the U-Net. We have no legible copy of the paper's own ablation tables.
+# One thing changed at a time; the first row has a PatchGAN in place of the U-Net. We have no legible copy of the paper's own
+# ablation tables.
 
 # %% tags=["nbval-ignore-output"]
 parts = ("oasis_patch", "oasis_unmixed", "oasis_unbalanced", "oasis")
