@@ -1,4 +1,4 @@
-"""The authors' checkpoints in: state dicts of SMIS, SPADE and pix2pixHD as networks of this library.
+"""The authors' checkpoints in: state dicts of SMIS, SPADE, pix2pixHD and OASIS as networks of this library.
 
 A converted network computes what the official one computes in eval mode. Its spectral norms keep the stored u and v:
 torch's old form has them as `weight_u` and `weight_v` beside `weight_orig`, today's as a parametrisation, and in eval
@@ -7,7 +7,7 @@ mode both divide by u^T W v.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -23,7 +23,11 @@ PLAYERS = "GED"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A released set of networks: what it is in this library, and which of its players were released."""
+    """A released set of networks: what it is in this library, and which of its players were released.
+
+    `files`: how the file of a player ends. OASIS released the averaged generator; its labels have "unknown" first and not
+    last, so from ours to its order is `labels.roll(1, 1)`.
+    """
 
     model: str
     data: str
@@ -31,6 +35,7 @@ class Checkpoint:
     width: int
     C: int
     players: str = PLAYERS
+    files: Mapping[str, str] = field(default_factory=lambda: {player: f"_net_{player}.pth" for player in PLAYERS})
 
     @property
     def experiment(self) -> Experiment:
@@ -46,6 +51,7 @@ OFFICIAL: dict[str, Checkpoint] = {
     "spade/cityscapes": Checkpoint("spade", "cityscapes", 256, 512, 35, "G"),
     "spade_vae/ade20k": Checkpoint("spade_vae", "ade20k", 256, 256, 151, "GE"),
     "pix2pixhd/ade20k": Checkpoint("pix2pixhd", "ade20k", 256, 256, 151, "G"),
+    "oasis/ade20k": Checkpoint("oasis", "ade20k", 256, 256, 151, "GD", {"G": "_EMA.pth", "D": "_D.pth"}),
 }
 NAMES = tuple(f"{name}/{player}" for name, checkpoint in OFFICIAL.items() for player in checkpoint.players)
 
@@ -71,6 +77,7 @@ _PIX2PIXHD: Rules = (  # one flat list of layers: padding, activations and norms
     (r"^up\.(\d)", lambda m: f"model.{20 + 2 * int(m[1])}.0"),
     (r"^to_rgb", "model.29"),
 )
+_OASIS: Rules = ((r"^blocks\.", "body."), (r"\.norm\.", ".first_norm."), *_SPADE[3:])
 _ENCODER: Rules = (
     (r"^layers\.(\d+)", lambda m: f"layer{int(m[1]) // 3 + 1}.0"),  # each with its norm and activation
     (r"^mu", "fc_mu"),
@@ -81,6 +88,16 @@ _DISCRIMINATOR: Rules = (
     (r"^(\d)\.([123])\.0\.", r"discriminator_\1.model\2.0.0."),
     (r"^(\d)\.(4)\.", r"discriminator_\1.model\2.0."),
 )
+_UNET: Rules = (
+    (r"^(down)\.0\.conv_0\.", r"body_\1.0.conv1.0."),  # behind it: activation; behind those of `up`: and resizing
+    (r"^(down)\.(\d)\.conv_0\.", r"body_\1.\2.conv1.1."),
+    (r"^(up)\.(\d)\.conv_0\.", r"body_\1.\2.conv1.2."),
+    (r"^(down|up)\.(\d)\.conv_1\.", r"body_\1.\2.conv2.1."),
+    (r"^(down|up)\.(\d)\.shortcut\.", r"body_\1.\2.conv_s."),
+    (r"^to_classes", "layer_up_last"),
+)
+_RULES = {"G": _SPADE, "E": _ENCODER, "D": _DISCRIMINATOR}  # of SMIS and SPADE ...
+_RULES_OF = {"pix2pixhd": {"G": _PIX2PIXHD}, "oasis": {"G": _OASIS, "D": _UNET}}  # ... and of the others
 
 
 def official(name: str, source: Mapping[str, Tensor] | Path | str) -> nn.Module:
@@ -96,7 +113,7 @@ def convert(source: Path | str, name: str, target: Path | str | None = None) -> 
     """Write a checkpoint as a self-describing safetensors file, which `smislib.load` rebuilds; returns its path.
 
     A file holds one player, `name` e.g. "smis/deepfashion/G"; the players that it lacks are None in what `load` gives.
-    A folder, `name` e.g. "smis/deepfashion", holds one file *_net_G.pth for each of its players.
+    A folder, `name` e.g. "smis/deepfashion", holds one file *_net_G.pth for each of its players (OASIS: *_EMA.pth, *_D.pth).
     """
     source = Path(source)
     files = _files_of(source, name) if source.is_dir() else {name: source}
@@ -114,8 +131,7 @@ def convert(source: Path | str, name: str, target: Path | str | None = None) -> 
 
 def official_key(ours: str, name: str) -> str:
     """The name that one of our weights has in the official checkpoint `name`."""
-    generator = _PIX2PIXHD if name.startswith("pix2pixhd") else _SPADE
-    for pattern, theirs in ({"G": generator, "E": _ENCODER, "D": _DISCRIMINATOR}[name[-1]]) + _SPECTRAL:
+    for pattern, theirs in _RULES_OF.get(name.split("/")[0], _RULES)[name[-1]] + _SPECTRAL:
         ours = re.sub(pattern, theirs, ours)
     return ours
 
@@ -196,10 +212,12 @@ def _files_of(folder: Path, name: str) -> dict[str, Path]:
         raise did_you_mean("set of official networks", name, OFFICIAL)
     files = {}
     for player in OFFICIAL[name].players:
-        matches = sorted(folder.glob(f"*_net_{player}.pth"))
+        ending = OFFICIAL[name].files[player]
+        matches = sorted(folder.glob(f"*{ending}"))
         if len(matches) > 1:
-            raise SmisError(f"{folder} has {len(matches)} files *_net_{player}.pth: {', '.join(m.name for m in matches[:4])}.")
+            raise SmisError(f"{folder} has {len(matches)} files *{ending}: {', '.join(m.name for m in matches[:4])}.")
         files |= {f"{name}/{player}": match for match in matches}
     if not files:
-        raise SmisError(f"{folder} has no file *_net_G.pth: give the folder of a released checkpoint, or one of its files.")
+        ending = OFFICIAL[name].files["G"]
+        raise SmisError(f"{folder} has no file *{ending}: give the folder of a released checkpoint, or one of its files.")
     return files

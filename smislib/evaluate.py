@@ -11,12 +11,25 @@ from torch import Tensor, nn
 from . import config, data, results, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError
-from .metrics import Measurement, backbones, colour, diversity, fid, inception, lpips, segformer, segmentation, speed
+from .metrics import (
+    Measurement,
+    backbones,
+    colour,
+    diversity,
+    fid,
+    inception,
+    lpips,
+    realism,
+    segformer,
+    segmentation,
+    speed,
+    variation,
+)
 from .metrics.segmentation import Segment
 from .models import MODELS
 from .results import Record
 from .runs import Run
-from .sample import draw, generate, generator, vary
+from .sample import NOISE, draw, generate, generator, has_noise_map, noise_map, vary
 
 BATCH = 64
 Features = Callable[[Tensor], Tensor]
@@ -189,6 +202,28 @@ class _Bench:
             self.sample, pool, n=spec.n_maps, m=spec.m_pairs, distance=distance, seed=spec.seed
         )  # fmt: skip
         return [m for reading in measured.values() for m in reading.measurements()] + [overall]
+
+    def variation(self) -> list[Measurement]:
+        """Samples with another code for the image; where that is 3-D noise, also for each of its classes or pixels."""
+        networks, spec = self.networks, self.spec
+
+        def samples(each: str) -> Callable[[Tensor, int, torch.Generator], Tensor]:
+            return lambda labels, k, rng: generate(networks, labels, noise_map(networks, labels, k, rng, each))
+
+        readings = {"image": lambda labels, k, rng: vary(networks, labels, None, k, rng)}
+        readings |= {each: samples(each) for each in NOISE[1:]} if has_noise_map(networks) else {}
+        n = max(2, min(100, spec.n_fid // 20))
+        return variation.measure(readings, self.test, n=n, m=spec.m_pairs, distance=self.distance, seed=spec.seed)
+
+    def realism(self) -> list[Measurement]:
+        real = (batch["image"] for batch in self.test.batches())
+        return realism.measure(real, (image for image, _ in self.fakes()), seed=self.spec.seed)
+
+    def rare_classes(self) -> list[Measurement]:
+        """None where no segmenter knows the classes."""
+        if self.segment is None:
+            return []
+        return [segmentation.rare_classes(self.segment, self.fakes(), self.classes, seed=self.spec.seed)]
 
     def cost(self) -> list[Measurement]:
         labels, networks = self.test[:1], self.networks

@@ -1,7 +1,7 @@
 """Objectives. Every function returns a scalar that is a mean over the batch.
 
 An objective is what the training loop calls: `generator(networks, batch, noise, progress)` gives the weighted terms and
-the fake, `discriminator(networks, batch, fake)` the terms of D. `progress` is the share of the steps that are done.
+the fake, `discriminator(networks, batch, fake, noise)` the terms of D. `progress` is the share of the steps that are done.
 """
 
 from collections.abc import Callable
@@ -73,12 +73,11 @@ def paired_terms(
 ) -> Terms:
     """What G minimises where each fake has its real image: GAN (mean over scales), feature matching, perceptual."""
     on_fake = D(torch.cat([batch["labels"], fake], dim=1))
-    with torch.no_grad():
-        on_real = D(torch.cat([batch["labels"], batch["image"]], dim=1))
-    terms = {
-        "gan": sum(gan_g(scale[-1]) for scale in on_fake) / len(on_fake),
-        "feature": weights.feature * feature_matching(on_real, on_fake),
-    }
+    terms = {"gan": sum(gan_g(scale[-1]) for scale in on_fake) / len(on_fake)}
+    if weights.feature:
+        with torch.no_grad():
+            on_real = D(torch.cat([batch["labels"], batch["image"]], dim=1))
+        terms["feature"] = weights.feature * feature_matching(on_real, on_fake)
     return terms if perceptual is None else terms | {"perceptual": weights.perceptual * perceptual(fake, batch["image"])}
 
 
@@ -184,7 +183,7 @@ class VaeGanObjective:
         terms = paired_terms(networks.D, batch, fake, w, self.perceptual, hinge_g)
         return terms | {"kl": risen * w.kl * kl(mu, logvar)}, fake
 
-    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor, noise: Noise) -> Terms:
         """`fake` carries no gradient."""
         return {"hinge": real_against_fake(networks.D, batch, fake, hinge_d)}
 
@@ -208,7 +207,7 @@ class PairedGan:
 
 
 class PairedGanObjective:
-    """GAN + feature matching + perceptual on (G, D): SPADE without encoder and pix2pixHD. A code, if any, is drawn."""
+    """GAN + feature matching + perceptual on (G, D): SPADE without encoder, pix2pixHD. Where G has a code it is drawn."""
 
     def __init__(self, weights: PairedGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
@@ -221,6 +220,6 @@ class PairedGanObjective:
         terms = paired_terms(networks.D, batch, fake, self.weights, self.perceptual, self.gan_g)
         return terms | {"gan": self.weights.gan * terms["gan"]}, fake
 
-    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor, noise: Noise) -> Terms:
         """`fake` carries no gradient."""
         return {self.weights.objective: real_against_fake(networks.D, batch, fake, self.gan_d)}

@@ -53,7 +53,7 @@ class BicycleObjective:
         }
         return terms, fake
 
-    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor, noise: Noise) -> Terms:
         """`fake` carries no gradient."""
         half, (reconstructed, invented) = _half(batch), fake.chunk(2)
         pairs = torch.cat([batch["labels"], batch["image"]], dim=1)  # (N,C+3,H,W)
@@ -96,7 +96,7 @@ class DiversitySensitiveObjective:
         }
         return terms, fake
 
-    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor, noise: Noise) -> Terms:
         """`fake` carries no gradient."""
         real, fake = (torch.cat([batch["labels"], x], dim=1) for x in (batch["image"], fake))
         return {"lsgan": _tell(networks.D, real, fake)}

@@ -234,8 +234,8 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
         seed=seed,
         data=spec,
         network=schedule(model, preset, spec.height, spec.width, classes.inputs, spec.name, bool(classes.things)),
-        loss=papers.LOSS[model][preset] if model in papers.LOSS else own.get("loss", LOSS[preset]),
-        train=replace(own.get("train", TRAIN[preset]), **papers.TRAIN.get((model, preset), {})),
+        loss=papers.loss(model, preset, spec.name) or own.get("loss", LOSS[preset]),
+        train=replace(own.get("train", TRAIN[preset]), **papers.train(model, preset, spec.name)),
         evaluation=own.get("evaluation", EVALUATION[preset]),
     )
 

@@ -2,7 +2,7 @@
 
 Everything here takes the `Networks` of an experiment in eval mode and returns tensors without gradients.
 z is (N, *z_shape); where codes have class parts, class c owns the channels `class_slice(networks, c)`. A model that gives one
-image per label map has z_shape None, and z = None everywhere.
+image per label map has z_shape None, and z = None everywhere. OASIS also takes a vector for each pixel, `noise_map`.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
-from .errors import SmisError
+from .errors import SmisError, did_you_mean
 
 
 def generator(*keys: int | str) -> torch.Generator:
@@ -76,13 +76,20 @@ def reconstruct(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
     return generate(networks, labels, encode(networks, image, labels))
 
 
-def resample(networks: nn.Module, z: Tensor | None, c: int, k: int, rng: torch.Generator) -> Tensor | None:
+def resample(
+    networks: nn.Module, z: Tensor | None, c: int, k: int, rng: torch.Generator, labels: Tensor | None = None
+) -> Tensor | None:
     """k copies of one code z (1, *z_shape) that differ in z_c alone.
 
-    A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4.
+    A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4. One whose code is 3-D noise
+    (OASIS) takes another vector at the pixels of class c, for which it needs the `labels` (1,C,H,W); z may be a map.
     """
     if not networks.schedule.controls_classes:
         return draw(networks, k, rng)
+    if has_noise_map(networks):
+        if labels is None:
+            raise SmisError("the code of this model is a vector for each pixel: give the `labels` whose class c is to change.")
+        return renewed(networks, z, labels[:, c] > 0.5, k, rng)
     codes, own = z.repeat(k, *[1] * (z.dim() - 1)), class_slice(networks, c)
     codes[:, own] = draw(networks, k, rng)[:, own]
     return codes
@@ -94,8 +101,44 @@ def vary(networks: nn.Module, labels: Tensor, c: int | None, k: int, rng: torch.
     Without a code they are the same image k times.
     """
     z = draw(networks, 1 if c is not None else k, rng)
-    images = generate(networks, labels, z if c is None else resample(networks, z, c, k, rng))
+    images = generate(networks, labels, z if c is None else resample(networks, z, c, k, rng, labels))
     return images.expand(k, -1, -1, -1)
+
+
+NOISE = ("image", "class", "pixel")  # what has a vector of 3-D noise of its own
+
+
+def has_noise_map(networks: nn.Module) -> bool:
+    """Whether the code may be a map (N,z_dim,H,W): a vector for each pixel (OASIS)."""
+    return networks.schedule.controls_classes and not hasattr(networks.schedule, "z_channels")
+
+
+def noise_map(networks: nn.Module, labels: Tensor, n: int, rng: torch.Generator, each: str = "image") -> Tensor:
+    """n maps of 3-D noise (n,z_dim,H,W) for one label map (1,C,H,W): a vector for each "image", "class" or "pixel".
+
+    OASIS trains with one for the image; the others change it in part (2012.04781, section 3.3). Pixels without a label have
+    a vector of their own.
+    """
+    s = networks.schedule
+    if not has_noise_map(networks):
+        raise SmisError("the code of this model is no 3-D noise: `draw` gives its codes.")
+    if each not in NOISE:
+        raise did_you_mean("3-D noise", each, NOISE)
+    if each == "pixel":
+        return torch.randn(n, s.z_dim, s.height, s.width, generator=rng).to(_device(networks))
+    classes = labels[0, : s.C] if each == "class" else labels.new_zeros(0, s.height, s.width)
+    regions = torch.cat([classes, 1 - classes.sum(0, keepdim=True)])  # (regions,H,W), of which each pixel is in one
+    vectors = torch.randn(n, len(regions), s.z_dim, generator=rng)
+    return torch.einsum("nrz,rhw->nzhw", vectors, regions.cpu()).to(_device(networks))
+
+
+def renewed(networks: nn.Module, z: Tensor, region: Tensor, k: int, rng: torch.Generator) -> Tensor:
+    """k copies (k,z_dim,H,W) of 3-D noise z, (1,z_dim) or (1,z_dim,H,W), with another vector in `region`, bool (1,H,W).
+
+    The region may be a class, one object, or anything else.
+    """
+    other = draw(networks, k, rng)[:, :, None, None]
+    return torch.where(region[:, None].to(other.device), other, z if z.dim() == 4 else z[:, :, None, None])
 
 
 def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:

@@ -138,7 +138,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
                 if not spec.reuse_fake:
                     with torch.no_grad():
                         fake = objective.generator(networks, batch, noise, progress)[1]
-                d_terms = objective.discriminator(networks, batch, fake.detach())
+                d_terms = objective.discriminator(networks, batch, fake.detach(), noise)
             _update(fabric, optimizers["d"], players["d"], d_terms)
             lap("d")
 

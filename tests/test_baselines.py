@@ -155,7 +155,7 @@ def test_each_cycle_has_its_own_discriminator_and_real_images():
     for name, D in nets.D.items():
         D.register_forward_pre_hook(lambda module, inputs, name=name: seen.update({name: inputs[0]}))
     fake = torch.rand(4, 3, SIZE, SIZE)
-    terms = BicycleObjective(Bicycle(), None).discriminator(nets, batch, fake)
+    terms = BicycleObjective(Bicycle(), None).discriminator(nets, batch, fake, Noise(generator(0)))
     assert set(terms) == {"vae", "lr"}
     labels, image = batch["labels"], batch["image"]
     for name, real, invented in (("vae", slice(0, 2), fake[:2]), ("lr", slice(2, 4), fake[2:])):

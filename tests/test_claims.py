@@ -2,7 +2,7 @@
 
 import pytest
 
-from smislib.claims import logic, smis
+from smislib.claims import logic, oasis, smis
 from smislib.errors import SmisError
 from smislib.publish import fill
 from smislib.results import Cell, Record
@@ -123,3 +123,22 @@ def test_most_metrics_are_more_than_half_of_them():
     assert verdict(**(worse | lower), **reference) == "reproduced"
     better = {f"groupdnet_unsynced__{m}": (5, 4, 6) for m in ("FID", "mOCD")}
     assert verdict(**(worse | better), **reference) == "not reproduced"
+
+
+def test_oasis_is_no_worse_where_it_is_better_or_level():
+    metrics = ("FID", "mIoU", "LPIPS")
+    cells = table(
+        oasis__FID=(20, 18, 22), oasis_perceptual__FID=(21, 19, 23), oasis__mIoU=(0.5, 0.48, 0.52),
+        oasis_perceptual__mIoU=(0.4, 0.38, 0.42), oasis__LPIPS=(0.3, 0.2, 0.4), oasis_perceptual__LPIPS=(0.1, 0.05, 0.15),
+    )  # fmt: skip
+    assert {metric for _, metric in cells} == set(metrics)
+    verdicts = oasis.statements(cells).set_index("statement")
+    assert verdicts.verdict["OASIS does not: the perceptual loss is superfluous"] == "reproduced"
+    assert verdicts.verdict["The perceptual loss costs diversity"] == "reproduced"
+    assert verdicts.verdict["... at mIoU no worse"] == "not decidable"
+    assert "0.500 [0.480, 0.520] | not run (SPADE with VAE)" in verdicts.found["... at mIoU no worse"]
+    cells |= table(spade_vae__mIoU=(0.6, 0.58, 0.62))
+    assert oasis.statements(cells).set_index("statement").verdict["... at mIoU no worse"] == "not reproduced"
+    control = oasis.class_control(table(groupdnet__mCSD=(0.04, 0.03, 0.05), oasis__mCSD=(0.01, 0.01, 0.01)))
+    assert control.iloc[0].tolist() == ["mCSD", "4.00 [3.00, 5.00]", "higher"]
+    assert set(control["GroupDNet is"][1:]) == {"not decidable"}

@@ -15,7 +15,7 @@ from smislib import convert, presets, runs, sample
 from smislib.cli import main
 from smislib.config import DataSpec, replace
 from smislib.errors import SmisError
-from smislib.models import MODELS, groupdnet, pix2pixhd, spade
+from smislib.models import MODELS, groupdnet, oasis, pix2pixhd, spade
 
 # trainable parameters, and the first digits of the SHA-256 of the state dict's sorted keys and shapes
 OFFICIAL = {
@@ -34,6 +34,8 @@ OFFICIAL = {
     "spade_vae/ade20k/G": (111_942_595, "da6b947adf8e"),
     "spade_vae/ade20k/E": (10_463_424, "0386c80cc668"),
     "pix2pixhd/ade20k/G": (182_886_019, "3c8a6ff6320e"),
+    "oasis/ade20k/G": (74_314_691, "a55b01789077"),
+    "oasis/ade20k/D": (22_258_904, "34aa8f197571"),
 }
 
 
@@ -90,9 +92,9 @@ def conv(state: dict, key: str, x: Tensor, **options) -> Tensor:
     return F.conv2d(x, w, state.get(f"{key}.bias"), groups=x.shape[1] // w.shape[1], **options)
 
 
-def cgnorm(state: dict, key: str, x: Tensor, labels: Tensor) -> Tensor:
+def cgnorm(state: dict, key: str, x: Tensor, labels: Tensor, norm: str = "param_free_norm") -> Tensor:
     hidden = conv(state, f"{key}.mlp_shared.0", F.interpolate(labels, x.shape[2:]), padding=1).relu()
-    mean, var = (state[f"{key}.param_free_norm.running_{what}"][:, None, None] for what in ("mean", "var"))
+    mean, var = (state[f"{key}.{norm}.running_{what}"][:, None, None] for what in ("mean", "var"))
     gamma, beta = (conv(state, f"{key}.mlp_{what}", hidden, padding=1) for what in ("gamma", "beta"))
     return (x - mean) / (var + 1e-5).sqrt() * (1 + gamma) + beta
 
@@ -217,6 +219,54 @@ def test_discriminator():
                 h = F.instance_norm(h) if i in (1, 2, 3) else h
                 h = F.leaky_relu(h, 0.2) if i < 4 else h
                 close(h, found[i])
+
+
+@pytest.mark.parametrize("noise", [(2, 5), (2, 5, 32, 32)])
+def test_oasis_generator(noise):
+    s = oasis.Schedule(C=3, height=32, width=32, channels=(12, 12, 8, 4), z_dim=5, hidden=8, d_channels=(4, 4), d_last=4)
+    labels, (G, state) = scene(3)[1], converted(s, "oasis", "oasis/ade20k/G")
+    z = torch.randn(noise, dtype=torch.float64)
+    condition = torch.cat([z if z.dim() == 4 else z[:, :, None, None].expand(-1, -1, 32, 32), labels], 1)
+    with torch.no_grad():
+        x = conv(state, "fc", F.interpolate(condition, (4, 4)), padding=1)
+        for i in range(4):
+            if i:
+                x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+            block = f"body.{i}"
+
+            def norm(which: str, x: Tensor, block: str = block) -> Tensor:
+                return cgnorm(state, f"{block}.norm_{which}", x, condition, "first_norm")
+
+            skip = conv(state, f"{block}.conv_s", norm("s", x)) if f"{block}.conv_s.weight_orig" in state else x
+            h = conv(state, f"{block}.conv_0", F.leaky_relu(norm("0", x), 0.2), padding=1)
+            x = skip + conv(state, f"{block}.conv_1", F.leaky_relu(norm("1", h), 0.2), padding=1)
+        close(conv(state, "conv_img", F.leaky_relu(x, 0.2), padding=1).tanh(), G(labels, z))
+
+
+def test_oasis_discriminator():
+    """Its shortcuts convolve at the finer grid, as released; ours at the coarser one."""
+    s = oasis.Schedule(C=3, height=32, width=32, channels=(8, 8), hidden=8, d_channels=(6, 6, 8, 12), d_last=4)
+    (image, _), (D, state) = scene(3), converted(s, "oasis", "oasis/ade20k/D")
+
+    def block(key: str, x: Tensor, layer: int, size: float) -> Tensor:
+        def resized(x: Tensor, now: bool) -> Tensor:
+            return x if not now else F.avg_pool2d(x, 2) if size < 1 else F.interpolate(x, scale_factor=2)
+
+        h = resized(F.leaky_relu(x, 0.2) if layer else x, size > 1)
+        h = conv(state, f"{key}.conv2.1", F.leaky_relu(conv(state, f"{key}.conv1.{layer}", h, padding=1), 0.2), padding=1)
+        skip = resized(x, size > 1 or layer == 0)
+        skip = conv(state, f"{key}.conv_s", skip) if f"{key}.conv_s.weight_orig" in state else skip
+        return resized(skip, size < 1 and layer > 0) + resized(h, size < 1)
+
+    with torch.no_grad():
+        x, seen = image, []
+        for i in range(4):
+            x = block(f"body_down.{i}", x, int(i > 0), 0.5)
+            seen.append(x)
+        x = block("body_up.0", seen[-1], 2, 2)
+        for i in range(1, 4):
+            x = block(f"body_up.{i}", torch.cat([seen[-i - 1], x], 1), 2, 2)
+        close(conv(state, "layer_up_last", x), D(image))
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Conv2d(6, 4, 3, groups=2), lambda: nn.ConvTranspose2d(4, 6, 3)])

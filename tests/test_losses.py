@@ -180,7 +180,7 @@ def test_each_player_gets_finite_gradients_from_its_own_terms_only(model):
         assert any(p.grad.abs().max() > 0 for p in player.parameters())
     networks.zero_grad()
     networks.D.requires_grad_(True)
-    sum(objective.discriminator(networks, batch(), fake.detach()).values()).backward()
+    sum(objective.discriminator(networks, batch(), fake.detach(), Noise(generator(1))).values()).backward()
     learnt = [p.grad for name, p in networks.D.named_parameters() if name.endswith("original")]
     assert all(g.isfinite().all() and g.abs().max() > 0 for g in learnt)
     assert all(p.grad is None for player in (networks.G, networks.E) for p in player.parameters())
@@ -206,7 +206,7 @@ def test_the_weights_of_the_terms():
 def test_d_judges_real_and_fake_by_the_hinge_of_every_scale():
     networks = runs.build(presets.experiment("groupdnet", preset="smoke")).eval()
     example, fake = batch(), torch.rand(2, 3, 32, 32)
-    found = VaeGanObjective(VaeGan(), None).discriminator(networks, example, fake)["hinge"]
+    found = VaeGanObjective(VaeGan(), None).discriminator(networks, example, fake, Noise(generator(0)))["hinge"]
     on_real = networks.D(torch.cat([example["labels"], example["image"]], 1))
     on_fake = networks.D(torch.cat([example["labels"], fake], 1))
     expected = sum(hinge_d(r[-1], f[-1]) for r, f in zip(on_real, on_fake, strict=True)) / 2

@@ -33,6 +33,7 @@ _ON_A_BACKBONE = {
     "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD", True),
     "mCSD/mOCD": Metric("class control: how much more the class changes than the rest", UP, "", None, True),
     "mIoU": Metric("mean intersection over union of the segmented output and the input label map", UP, "", "mIoU"),
+    "mIoU (rare classes)": Metric("the same, mean over the half of the classes with the fewest pixels", UP, "", None),
     "Acc": Metric("pixel accuracy of the segmented output against the input label map", UP, "", "Acc"),
     "Class acc": Metric("mean over classes of the share of a class's pixels that are found again", UP, "", None),
     "Acc (all pixels)": Metric("the same, wrong wherever the label is one that the segmenter does not predict", UP, "", None),
@@ -47,6 +48,11 @@ METRICS: dict[str, Metric] = {
     },
     "Sharpness": Metric("mean gradient of the lightness, relative to real images", NEITHER, "", None),
     "Real": Metric("share of trials in which a rater took a generated image for the real one (pix2pix 4.1)", UP, "%", None),
+    "MS-SSIM": Metric(
+        "mean structural similarity of two outputs for one label map, all codes drawn anew", DOWN, "", "MS-SSIM", True
+    ),
+    "Colour χ²": Metric("distance of the colours of generated images, as a set, from those of real ones", DOWN, "", None),
+    "Texture χ²": Metric("likewise of local binary patterns", DOWN, "", None),
     "Params": Metric("trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"),
     "SHE": Metric("share of raters who saw only the named class change (SMIS 4.3)", UP, "%", "SHE", True),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),

@@ -98,6 +98,21 @@ class NearestColour:
         return torch.cdist(images.flatten(2).movedim(1, 2), self.palette.to(images)).argmin(2).view(-1, *images.shape[2:])
 
 
+def rare_classes(
+    segment: Segment, pairs: Iterable[tuple[Tensor, Tensor]], classes: Classes, *, n_boot: int = 1000, seed: int = 0
+) -> Measurement:
+    """mIoU over the rarer half of the classes that are in the label maps, by their pixels there; arguments as `measure`."""
+    counts, unknown, protocol = _counted(segment, pairs, classes)
+    pixels = counts.sum((0, 2))
+    known = [c for c in np.argsort(pixels, kind="stable") if pixels[c] and c not in unknown]
+    rare = np.array(sorted(known[: max(1, len(known) // 2)]))
+    summed = np.concatenate([counts.sum(0)[None], np.tensordot(bootstrap_weights(len(counts), n_boot, seed), counts, 1)])
+    hit = np.diagonal(summed, axis1=-2, axis2=-1)
+    iou = (hit / (summed.sum(-1) + summed.sum(-2) - hit).clip(1e-12))[:, rare].mean(1)
+    protocol = {**protocol, "classes averaged": rare.tolist(), "seed": seed}
+    return Measurement(f"mIoU (rare classes){segment.suffix}", float(iou[0]), protocol, **uncertainty(iou[1:]))
+
+
 def measure(
     segment: Segment,
     pairs: Iterable[tuple[Tensor, Tensor]],

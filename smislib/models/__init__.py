@@ -12,7 +12,8 @@ from torch import nn
 
 from ..losses import PairedGan, PairedGanObjective, Perceptual, VaeGan, VaeGanObjective
 from ..multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective
-from . import bicyclegan, groupdnet, pix2pix, pix2pixhd, spade
+from ..segmentation_gan import SegmentationGan, SegmentationGanObjective
+from . import bicyclegan, groupdnet, oasis, pix2pix, pix2pixhd, spade
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ def _pix2pixhd(title: str) -> Model:
     return Model(title, pix2pixhd.Schedule, pix2pixhd.Networks, PairedGan, PairedGanObjective, multimodal=False)
 
 
+OASIS_MEASURES = ("variation", "realism")  # of the rows of its tables
+
+
+def _oasis(title: str, *more: str) -> Model:
+    measures = (*OASIS_MEASURES, *more)
+    return Model(title, oasis.Schedule, oasis.Networks, SegmentationGan, SegmentationGanObjective, measures=measures)
+
+
+def _patch(title: str) -> Model:
+    return Model(title, oasis.Schedule, oasis.Networks, PairedGan, PairedGanObjective, measures=OASIS_MEASURES)
+
+
 MODELS: dict[str, Model] = {
     "mulnet": _smis("MulNet"),
     "groupnet": _smis("GroupNet"),
@@ -66,7 +79,7 @@ MODELS: dict[str, Model] = {
     "dscgan": Model("DSCGAN", bicyclegan.Schedule, bicyclegan.Networks, DiversitySensitive, DiversitySensitiveObjective),
     "pix2pixhd": _pix2pixhd("pix2pixHD"),
     "spade": _spade("SPADE", multimodal=False),
-    "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
+    "spade_vae": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective, measures=OASIS_MEASURES),
     "pix2pix": _pix2pix("pix2pix"),  # U-Net, 70x70 PatchGAN, L1+cGAN; each of the others has one thing changed
     "pix2pix_l1": _pix2pix("pix2pix, L1"),
     "pix2pix_gan": _pix2pix("pix2pix, GAN"),
@@ -96,4 +109,10 @@ MODELS: dict[str, Model] = {
     "pix2pixhdpp_concat": _pix2pixhd("pix2pixHD++ w/ Concat"),
     "pix2pixhdpp_compact": _pix2pixhd("compact pix2pixHD++"),
     "pix2pixhdpp_unsynced": _pix2pixhd("pix2pixHD++ w/o Sync BatchNorm"),
+    "oasis": _oasis("OASIS", "rare_classes"),
+    "oasis_perceptual": _oasis("OASIS + perceptual loss"),
+    "oasis_unmixed": _oasis("w/o LabelMix"),
+    "oasis_unbalanced": _oasis("w/o class balancing", "rare_classes"),
+    "oasis_patch": _patch("SPADE+ (no VGG)"),
+    "oasis_patch_perceptual": _patch("SPADE+ (VGG)"),
 }

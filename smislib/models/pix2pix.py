@@ -259,7 +259,7 @@ class Pix2PixObjective:
             terms["l1"] = self.weights.l1 * F.l1_loss(fake, batch["image"])
         return terms, fake
 
-    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor) -> Terms:
+    def discriminator(self, networks: nn.Module, batch: dict, fake: Tensor, noise: Noise) -> Terms:
         """`fake` carries no gradient. Real and fake are batches of their own, each with its own statistics."""
         real, fake = (_logits(networks, batch["labels"], image) for image in (batch["image"], fake))
         return {"gan": 0.5 * vanilla_d(real, fake)}

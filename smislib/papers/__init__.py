@@ -1,14 +1,28 @@
 """The values of every model beside GroupDNet and its variants, a module for each paper; they are joined here.
 
 A module of `PAPERS` has: SCHEDULES, model -> (preset, data set's name, {C, height, width, instance_edge}) -> its schedule;
-LOSS, model -> preset -> its loss weights; TRAIN, (model, preset) -> what differs from the optimiser of `presets.TRAIN`;
+LOSS, model -> preset -> its loss weights; TRAIN, (model, preset) -> what differs from the optimiser of `presets.TRAIN`
+(where a data set has values of its own, the key is (preset, data set) and (model, preset, data set));
 EXPERIMENTS, the (model, data set) pairs behind its tables and figures.
 """
 
-from . import baselines, gaugan, pix2pix
+from typing import Any
 
-PAPERS = (baselines, pix2pix, gaugan)
+from . import baselines, gaugan, oasis, pix2pix
+
+PAPERS = (baselines, pix2pix, gaugan, oasis)
 SCHEDULES = {model: schedule for paper in PAPERS for model, schedule in paper.SCHEDULES.items()}
 LOSS = {model: of_preset for paper in PAPERS for model, of_preset in paper.LOSS.items()}
 TRAIN = {key: changes for paper in PAPERS for key, changes in paper.TRAIN.items()}
 EXPERIMENTS = tuple(pair for paper in PAPERS for pair in paper.EXPERIMENTS)
+
+
+def loss(model: str, preset: str, data_name: str) -> Any | None:
+    """The loss weights of a model; None for GroupDNet and its variants."""
+    of_preset = LOSS.get(model, {})
+    return of_preset.get((preset, data_name), of_preset.get(preset))
+
+
+def train(model: str, preset: str, data_name: str) -> dict[str, Any]:
+    """What differs from the optimiser of `presets.TRAIN`."""
+    return TRAIN.get((model, preset), {}) | TRAIN.get((model, preset, data_name), {})
