@@ -233,8 +233,8 @@ for ax, (channel, (low, high, n)) in zip(axes, colour.BINS.items(), strict=True)
     ax.semilogy(values, curves["L1"][channel][1], color="black", label="real")
     for row, of in curves.items():
         ax.semilogy(values, of[channel][0], label=row)
-    ax.set(title=channel, xlim=(low, high) if channel == "L" else (-60, 60), ylim=(1e-5, 0.3))
-axes[2].legend(fontsize=7)
+    ax.set(title=channel, xlim=(low, high) if channel == "L" else (-60, 60), ylim=(1e-5, 1))
+axes[2].legend(fontsize=7, bbox_to_anchor=(1.02, 1), loc="upper left")
 caption = (
     f"As pix2pix Figure 7: share of the pixels, labels to photo, preset {preset}, seed {seed}; {len(batch['image'])} images."
 )
