@@ -93,7 +93,7 @@ print("output = beta(labels), match:", torch.allclose(modulated, beta, atol=1e-9
 stages = {"convolution": before, "instance norm": after, "SPADE": modulated}
 fig, axes = plt.subplots(1, 3, figsize=(8.4, 1.6), sharey=True)
 for ax, (name, features) in zip(axes, stages.items(), strict=True):
-    shown = ax.imshow(features[:, :, 8, 8], cmap="RdBu_r", vmin=-1, vmax=1)
+    shown = ax.imshow(features[:, :, 8, 8], cmap="RdBu_r", vmin=-0.6, vmax=0.6)
     ax.set(title=name, xlabel="channel", yticks=range(C))
     ax.grid(False)
 axes[0].set_ylabel("class")
