@@ -93,7 +93,7 @@ print("output = beta(labels), match:", torch.allclose(modulated, beta, atol=1e-9
 stages = {"convolution": before, "instance norm": after, "SPADE": modulated}
 fig, axes = plt.subplots(1, 3, figsize=(8.4, 1.6), sharey=True)
 for ax, (name, features) in zip(axes, stages.items(), strict=True):
-    shown = ax.imshow(features[:, :, 8, 8], cmap="RdBu_r", vmin=-1, vmax=1)
+    shown = ax.imshow(features[:, :, 8, 8], cmap="RdBu_r", vmin=-0.6, vmax=0.6)
     ax.set(title=name, xlabel="channel", yticks=range(C))
     ax.grid(False)
 axes[0].set_ylabel("class")
@@ -246,25 +246,23 @@ def kind(row: str) -> str:
 
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-for row in gaugan.TABLE_3:
+fig, axes = plt.subplots(1, 3, figsize=(9.4, 2.9), width_ratios=(3, 3, 1.6), gridspec_kw={"wspace": 0.35})
+for number, row in enumerate(gaugan.TABLE_3, start=1):
     title, colour = MODELS[row].title, KINDS[kind(row)]
     theirs, ours = printed["rows"][title], [of_rows.get((row, metric)) for metric in ("Params", metrics[0])]
-    axes[0].plot(theirs[0], theirs[2], "o", color=colour)
-    axes[0].annotate(title, (theirs[0], theirs[2]), (4, 3), textcoords="offset points", fontsize=6.5)
+    points = [(axes[0], theirs[0], theirs[2], None)]
     if None not in ours:
-        low, high = ours[1].interval
-        axes[1].vlines(ours[0].value / 1e6, low, high, color=colour)
-        axes[1].plot(ours[0].value / 1e6, ours[1].value, "o", color=colour)
-        axes[1].annotate(title, (ours[0].value / 1e6, ours[1].value), (4, 3), textcoords="offset points", fontsize=6.5)
-axes[0].set(xlabel="parameters (M)", ylabel="mIoU (%)", title="published, ADE20K", xlim=(40, 290))
+        points.append((axes[1], ours[0].value / 1e6, ours[1].value, ours[1].interval))
+    for ax, x, y, interval in points:
+        ax.vlines(x, *(interval or (y, y)), color=colour)
+        ax.plot(x, y, "o", color=colour, markersize=4)
+        ax.annotate(str(number), (x, y), (4, 3), textcoords="offset points", fontsize=8)
+    axes[2].text(0, 1 - number / 9, f"{number}  {title}", color=colour, fontsize=8, transform=axes[2].transAxes)
+axes[0].set(xlabel="parameters (M)", ylabel="mIoU (%)", title="published, ADE20K")
 axes[1].set(xlabel="parameters (M)", ylabel=metrics[0], title=f"{gaugan.DATA}, preset {preset}")
-axes[1].margins(x=0.25)
-for name, colour in KINDS.items():
-    axes[0].plot([], [], "o", color=colour, label=name)
-axes[0].legend(loc="lower right", fontsize=7, title="the labels enter by", title_fontsize=7)
-caption = f"Generator's parameters against mIoU; bars: 95 % interval over images; preset {preset}, seed {seed}."
-viz.save(fig, "fig_spade_3_parameters", caption, preset)
+axes[2].set_axis_off()
+drawn_as = f"Red: the labels enter by SPADE, blue: by concatenation, grey: at the start alone; preset {preset}, seed {seed}."
+viz.save(fig, "fig_spade_3_parameters", f"Parameters of G against mIoU; bars: 95 % over images. {drawn_as}", preset)
 print("points:", len(gaugan.TABLE_3), "published,", sum((row, metrics[0]) in of_rows for row in gaugan.TABLE_3), "ours")
 
 # %% [markdown]
@@ -275,7 +273,7 @@ print("points:", len(gaugan.TABLE_3), "published,", sum((row, metrics[0]) in of_
 
 # %% tags=["nbval-ignore-output"]
 lines = {
-    (what, value): {metric: str(of_rows.get((row, metric), "not run")) for metric in metrics}
+    f"{what}: {value}": {metric: str(of_rows.get((row, metric), "not run")) for metric in metrics}
     for what, values in gaugan.TABLE_4.items()
     for value, row in values.items()
 }
