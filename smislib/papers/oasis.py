@@ -20,8 +20,8 @@ ROWS = ("spade", "spade_vae", *PATCH, *VARIANTS)  # of the tables
 NETWORKS = {
     "smoke": {"channels": tuple(8 * m for m in (4, 4, 2, 1)), "hidden": 8, "z_dim": 8,
               "d_channels": (8, 16, 16), "d_last": 8, "d_layers": 3, "init_gain": 1.0},
-    "demo": {"channels": tuple(16 * m for m in (6, 4, 2, 1)), "hidden": 16, "z_dim": 16,
-             "d_channels": (16, 32, 48, 64), "d_last": 16, "d_layers": 3, "init_gain": 1.0},
+    "demo": {"channels": (64, 48, 32, 16), "hidden": 12, "z_dim": 8,
+             "d_channels": (12, 24, 32, 48), "d_last": 12, "d_layers": 3, "init_gain": 1.0},
     "paper": {"channels": tuple(64 * m for m in (16, 16, 8, 4, 2, 1))},
 }  # fmt: skip
 D_CHANNELS = {"smoke": (8,), "demo": (24,), "paper": (64,)}  # of a PatchGAN: SPADE's
@@ -78,12 +78,11 @@ _PAPER_ON = {
     "cityscapes": {"steps": 200 * 148, "batch": 20, "lr_g": 4e-4, "ema": 0.999},
     "coco_stuff": {"steps": 100 * 3696, "batch": 32},
 }
-STEPS = 150  # of each row at `demo`: SPADE of SMIS Table 2 has twice as many
+STEPS = 180  # of each row at `demo`
+_DEMO = {"steps": STEPS, "batch": 4, "sample_every": STEPS, "checkpoint_every": STEPS, "standing": 20}
 TRAIN = {
-    **{
-        (model, "demo"): {"steps": STEPS, "sample_every": STEPS, "checkpoint_every": STEPS, "standing": 20}
-        for model in (*VARIANTS, *PATCH)
-    },
+    **{(model, "demo"): _DEMO for model in (*VARIANTS, *PATCH)},
+    ("oasis", "demo", "mannequins"): {"steps": 2 * STEPS, "sample_every": 2 * STEPS, "checkpoint_every": 2 * STEPS},
     **{(model, "paper"): _PAPER for model in (*VARIANTS, *PATCH)},
     **{(model, "paper", name): changes for model in (*VARIANTS, *PATCH) for name, changes in _PAPER_ON.items()},
 }
