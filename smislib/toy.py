@@ -13,16 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import did_you_mean
-from .losses import GAN_LOSSES
+from .losses import GAN_LOSSES, vanilla_d, vanilla_g
 from .sample import generator
 
 MODES, RADIUS, SPREAD = 8, 2.0, 0.08  # how many, how far from the middle, standard deviation of each
 Z = 8  # dimensions of the noise
 
 
-def cross_entropy_d(real: Tensor, fake: Tensor) -> Tensor:
+def halved_vanilla_d(real: Tensor, fake: Tensor) -> Tensor:
     """-log D(real) - log(1 - D(fake)) on logits, halved as the other losses of D are (Goodfellow et al. 2014, equation 1)."""
-    return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+    return 0.5 * vanilla_d(real, fake)
 
 
 def minimax_g(fake: Tensor) -> Tensor:
@@ -30,14 +30,9 @@ def minimax_g(fake: Tensor) -> Tensor:
     return -F.softplus(fake).mean()
 
 
-def non_saturating_g(fake: Tensor) -> Tensor:
-    """-log D(fake): the same paper's remedy, steep there."""
-    return F.softplus(-fake).mean()
-
-
 OBJECTIVES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    "minimax": (cross_entropy_d, minimax_g),
-    "non-saturating": (cross_entropy_d, non_saturating_g),
+    "minimax": (halved_vanilla_d, minimax_g),
+    "non-saturating": (halved_vanilla_d, vanilla_g),
     "lsgan": GAN_LOSSES["lsgan"],
     "hinge": GAN_LOSSES["hinge"],
 }

@@ -90,7 +90,6 @@ MODELS: dict[str, Model] = {
     "pix2pix_pixelgan": _pix2pix("pix2pix, PixelGAN"),
     "pix2pix_patch16": _pix2pix("pix2pix, small patches"),
     "pix2pix_imagegan": _pix2pix("pix2pix, ImageGAN"),
-    "spade_vae_short": Model("SPADE with VAE", spade.Schedule, spade.Networks, VaeGan, VaeGanObjective),
     # the rows of SPADE tables 3 to 5, by their printed names
     "spade_short": _spade("decoder w/ SPADE (Ours)", multimodal=False),
     "spade_compact": _spade("compact decoder w/ SPADE", multimodal=False),
