@@ -1,7 +1,7 @@
 """What SPADE (1903.07291) says about its tables 1, 3 and 4, each statement as a check.
 
-The statements are those of its section 4; of table 4 no legible copy of the numbers was found (see results/published), so the
-last ones rest on our reading of the text alone.
+Of table 4 we have neither numbers nor a legible text (see results/published): its statements are what the section is known
+for, not checked against the page.
 """
 
 from collections.abc import Callable, Mapping
