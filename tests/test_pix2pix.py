@@ -186,7 +186,7 @@ def test_terms_are_weighted_and_those_of_d_halved():
     assert set(terms) == {"gan", "l1"}
     assert terms["l1"].item() == pytest.approx(100 * (fake - batch["image"]).abs().mean().item())
     real, made = (nets.D(torch.cat([batch["labels"], image], 1))[0][-1] for image in (batch["image"], fake))
-    found = objective.discriminator(nets, batch, fake.detach())
+    found = objective.discriminator(nets, batch, fake.detach(), Noise(generator(0)))
     assert found["gan"].item() == pytest.approx(0.5 * vanilla_d(real, made).item())
     assert set(Pix2PixObjective(Pix2Pix(l1=0), None).generator(nets, batch, Noise(generator(0)), 0.0)[0]) == {"gan"}
 
@@ -197,7 +197,7 @@ def test_only_a_conditional_d_sees_the_input():
     for kind, channels in (("conditional", 6), ("unconditional", 3)):
         nets, objective = networks(discriminator=kind), Pix2PixObjective(Pix2Pix(), None)
         assert nets.D[0][0].in_channels == channels
-        a, b = (objective.discriminator(nets, of, batch["image"].flip(0))["gan"] for of in (batch, other))
+        a, b = (objective.discriminator(nets, of, batch["image"].flip(0), Noise(generator(0)))["gan"] for of in (batch, other))
         assert (a == b) == (kind == "unconditional")
 
 

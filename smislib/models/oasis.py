@@ -32,6 +32,7 @@ class Schedule:
     hidden: int = 128  # of every SPADE
     instance_edge: bool = False  # labels carry the instance edge after the C classes: not looked at, as published
     spectral: bool = True
+    d_spectral: bool = True  # of the U-Net
     init_gain: float = 0.02  # of Glorot's initialisation
     discriminator: str = "segmentation"  # or "patch": the two-scale PatchGAN of SPADE, on [labels, image]
     d_channels: tuple[int, ...] = (128, 128, 256, 256, 512, 512)  # of each halving of the U-Net; a PatchGAN has the first
@@ -171,5 +172,13 @@ class Networks(nn.Module):
         if s.discriminator == "patch":
             self.D = MultiscaleDiscriminator(s.label_channels + 3, s.d_channels[0], s.d_layers, 2, s.spectral)
         else:
-            self.D = SegmentationDiscriminator(s.C, s.d_channels, s.d_last, s.spectral)
+            self.D = SegmentationDiscriminator(s.C, s.d_channels, s.d_last, s.d_spectral)
         self.apply(partial(glorot_, gain=s.init_gain))
+        if s.discriminator == "segmentation" and not s.d_spectral:
+            self.D.apply(_he_)
+
+
+def _he_(module: nn.Module) -> None:
+    """He's initialisation: with neither norm nor spectral norm the signal must keep its size by itself."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)

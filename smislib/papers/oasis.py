@@ -21,7 +21,7 @@ NETWORKS = {
     "smoke": {"channels": tuple(8 * m for m in (4, 4, 2, 1)), "hidden": 8, "z_dim": 8,
               "d_channels": (8, 16, 16), "d_last": 8, "d_layers": 3, "init_gain": 1.0},
     "demo": {"channels": (64, 48, 32, 16), "hidden": 12, "z_dim": 8,
-             "d_channels": (12, 24, 32, 48), "d_last": 12, "d_layers": 3, "init_gain": 1.0},
+             "d_channels": (12, 24, 32, 48), "d_last": 12, "d_layers": 3, "init_gain": 1.0, "d_spectral": False},
     "paper": {"channels": tuple(64 * m for m in (16, 16, 8, 4, 2, 1))},
 }  # fmt: skip
 D_CHANNELS = {"smoke": (8,), "demo": (24,), "paper": (64,)}  # of a PatchGAN: SPADE's
@@ -45,7 +45,7 @@ _BACKBONE = {"smoke": "embedded", "demo": "embedded", "paper": "vgg19"}
 # ADE20K and COCO-Stuff have the class "unknown" last, Cityscapes "unlabeled" first: neither player learns from their pixels
 _OASIS = {
     "smoke": SegmentationGan(),
-    "demo": SegmentationGan(),
+    "demo": SegmentationGan(labelmix=2.0),
     "paper": SegmentationGan(),
     ("paper", "ade20k"): SegmentationGan(unlabelled=150),
     ("paper", "coco_stuff"): SegmentationGan(unlabelled=182),
@@ -81,7 +81,7 @@ _PAPER_ON = {
 STEPS = 180  # of each row at `demo`
 _DEMO = {"steps": STEPS, "batch": 4, "sample_every": STEPS, "checkpoint_every": STEPS, "standing": 20}
 TRAIN = {
-    **{(model, "demo"): _DEMO for model in (*VARIANTS, *PATCH)},
+    **{(model, "demo"): _DEMO | ({"lr_d": 4e-3} if model in VARIANTS else {}) for model in (*VARIANTS, *PATCH)},
     ("oasis", "demo", "mannequins"): {"steps": 2 * STEPS, "sample_every": 2 * STEPS, "checkpoint_every": 2 * STEPS},
     **{(model, "paper"): _PAPER for model in (*VARIANTS, *PATCH)},
     **{(model, "paper", name): changes for model in (*VARIANTS, *PATCH) for name, changes in _PAPER_ON.items()},
