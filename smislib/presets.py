@@ -44,6 +44,11 @@ DATA_SPECS = {
         "demo": DataSpec("rooms", 48, 48, n_train=1000, n_test=400),
         "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
+    "tokens": {
+        "smoke": DataSpec("tokens", 32, 32, n_train=64, n_test=32),
+        "demo": DataSpec("tokens", 32, 32, n_train=2000, n_test=400),
+        "paper": DataSpec("tokens", 128, 128, n_train=50000, n_test=10000),
+    },
     "photos": {
         "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
         "demo": DataSpec("photos", 48, 48, n_train=1500, n_test=400, flip=True),

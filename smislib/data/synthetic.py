@@ -10,10 +10,10 @@ from tqdm import tqdm
 from .. import atomic, paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
-from . import mannequins, rooms, streets
+from . import mannequins, rooms, streets, tokens
 from .renderer import Renderer
 
-RENDERERS: dict[str, Renderer] = {r.name: r for r in (mannequins.RENDERER, streets.RENDERER, rooms.RENDERER)}
+RENDERERS: dict[str, Renderer] = {module.RENDERER.name: module.RENDERER for module in (mannequins, streets, rooms, tokens)}
 COUNTS = {"train": 2000, "test": 500}  # pictures where the spec gives no number: there are as many as one likes
 
 
