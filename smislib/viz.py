@@ -39,6 +39,9 @@ STYLE = {
 matplotlib.rcParams.update(STYLE)
 
 
+VECTORS = 12  # pictures in a figure that is also saved as SVG
+
+
 class Cell(Protocol):
     """A value and its interval, where it has one: a cell of `results`."""
 
@@ -208,11 +211,13 @@ def legend(rows: Sequence[dict], ax: plt.Axes, columns: int = 1) -> plt.Axes:
 
 
 def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
-    """figures/NAME.png and .svg, the caption below the figure. Returns the file names."""
+    """figures/NAME.png, the caption below the figure; and NAME.svg, but for sheets of pictures. Returns the file names."""
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     middle, below = (drawn.x0 + drawn.x1) / 2 / width, (drawn.y0 - 0.09) / height
     fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
-    folder, names = paths.figures(preset), [f"{name}.png", f"{name}.svg"]
+    pictures = sum(len(ax.images) for ax in fig.axes)
+    suffixes = ("png", "svg") if pictures <= VECTORS else ("png",)  # as vectors, pixels are megabytes
+    folder, names = paths.figures(preset), [f"{name}.{suffix}" for suffix in suffixes]
     for file in names:
         atomic.write(
             folder / file,
