@@ -1,10 +1,12 @@
 """The notebook stage notices a stored notebook that is not its source, and knows what may differ."""
 
+import tomllib
+
 import jupytext
 import nbformat
 import pytest
 
-from smislib import checks, notebooks
+from smislib import checks, notebooks, paths
 
 SOURCE = """# %%
 import math
@@ -64,3 +66,15 @@ def test_a_changed_cell_is_stale(pair, old, new):
 def test_a_missing_copy_is_stale(pair, tmp_path):
     source, _ = pair
     assert "missing" in checks.stale([source], tmp_path / "nowhere")[0]
+
+
+@pytest.mark.parametrize("source", notebooks.select(), ids=lambda source: source.stem)
+def test_jupyter_would_write_a_source_as_it_stands(source):
+    """Else opening and saving a notebook changes the file that is reviewed."""
+    assert jupytext.writes(jupytext.read(source), fmt="py:percent") == source.read_text()
+
+
+def test_jupyter_opens_a_pair_whichever_file_is_newer():
+    """After a checkout their times are arbitrary, and an executed notebook differs from its source in blank lines."""
+    settings = tomllib.loads((paths.CHECKOUT / "pyproject.toml").read_text())["tool"]["jupytext"]
+    assert settings["outdated_text_notebook_margin"] == float("inf")
