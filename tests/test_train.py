@@ -192,8 +192,8 @@ def test_mixed_precision_computes_in_half_and_keeps_whole_weights(home, small, m
     used = set()
     original = losses.VaeGanObjective.discriminator
 
-    def discriminator(self, networks, batch, fake):
-        terms = original(self, networks, batch, fake)
+    def discriminator(self, networks, batch, fake, noise):
+        terms = original(self, networks, batch, fake, noise)
         used.add(networks.D(torch.cat([batch["labels"], fake], 1))[0][-1].dtype)
         return terms
 

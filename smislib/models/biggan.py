@@ -98,7 +98,7 @@ class NonLocal(nn.Module):
         """(N,c,h,w) -> likewise; keys and values are of a grid half as fine."""
         queries = self.theta(x).flatten(2)  # (N,c/8,hw)
         keys = F.max_pool2d(self.phi(x), 2).flatten(2)  # (N,c/8,hw/4)
-        values = F.avg_pool2d(self.g(x), 2).flatten(2)  # (N,c/2,hw/4)
+        values = F.max_pool2d(self.g(x), 2).flatten(2)  # (N,c/2,hw/4)
         weights = (queries.transpose(1, 2) @ keys).softmax(2)  # (N,hw,hw/4)
         attended = (values @ weights.transpose(1, 2)).unflatten(2, x.shape[2:])  # (N,c/2,h,w)
         return x + self.sigma * self.attn_g(attended)
