@@ -1,7 +1,7 @@
 """The values behind `smoke`, `demo` and `paper`: the one place to look up, and to change, what an experiment uses.
 
 smoke  every experiment in seconds: continuous integration
-demo   the default: the whole set within the hour on two CPU cores
+demo   the default: SMIS within the hour on two CPU cores, the other papers in half of another
 paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
