@@ -67,6 +67,11 @@ def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
     return None if x is None or y is None else x.low <= y.value <= x.high and y.low <= x.value <= y.high
 
 
+def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
+    """Whether a is better than b or level with it."""
+    return some([better(cells, metric, a, b), level(cells, metric, a, b)])
+
+
 def every(truths: Iterable[Truth]) -> Truth:
     """True if all are, False if one is, else None."""
     truths = list(truths)

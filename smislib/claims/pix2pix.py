@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..models import MODELS
-from .logic import VERDICTS, Cells, Truth, estimate, every, exceeds, level, some
+from .logic import VERDICTS, Cells, Truth, estimate, every, exceeds, no_worse
 
 FCN_SCORE = ("Acc", "Class acc", "mIoU")  # per-pixel accuracy, per-class accuracy, class IoU
 L1, GAN, CGAN, L1_GAN, L1_CGAN = "pix2pix_l1", "pix2pix_gan", "pix2pix_cgan", "pix2pix_l1_gan", "pix2pix"
@@ -61,18 +61,13 @@ def check(cells: Cells, statements: Sequence[Statement], suffix: str = "") -> pd
     """Each statement, metric by metric: statement, found, verdict. `suffix` of metrics on a backbone, e.g. "[embedded]"."""
     rows = []
     for s in statements:
-        test: Callable[[Cells, str, str, str], Truth] = _at_least if s.at_least else exceeds
+        test: Callable[[Cells, str, str, str], Truth] = no_worse if s.at_least else exceeds
         for name in s.metrics:
             metric = name + suffix * s.embedded
             truth = every(test(cells, metric, s.row, other) for other in s.below)
             shown = ", ".join(f"{_title(row)} {estimate(cells, metric, row) or 'not run'}" for row in (s.row, *s.below))
             rows.append({"where": s.where, "statement": s.text, "metric": metric, "found": shown, "verdict": VERDICTS[truth]})
     return pd.DataFrame(rows)
-
-
-def _at_least(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a's value is above b's or level with it."""
-    return some([exceeds(cells, metric, a, b), level(cells, metric, a, b)])
 
 
 def _title(model: str) -> str:
