@@ -78,7 +78,7 @@ _PAPER_ON = {
     "cityscapes": {"steps": 200 * 148, "batch": 20, "lr_g": 4e-4, "ema": 0.999},
     "coco_stuff": {"steps": 100 * 3696, "batch": 32},
 }
-STEPS = 180  # of each row at `demo`
+STEPS = 300  # of each row at `demo`
 _DEMO = {"steps": STEPS, "batch": 4, "sample_every": STEPS, "checkpoint_every": STEPS, "standing": 20}
 TRAIN = {
     **{(model, "demo"): _DEMO | ({"lr_d": 4e-3} if model in VARIANTS else {}) for model in (*VARIANTS, *PATCH)},
