@@ -14,6 +14,7 @@ from typing import Any
 from .errors import SmisError, did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of Lightning Fabric, those that keep float32 weights
+OPTIMIZERS = ("adam", "sgd")
 
 ADDED = {"added": True}  # metadata of a field that came later: while it has its default, older experiments keep their hash
 
@@ -40,7 +41,7 @@ class TrainSpec:
     """The optimisation, common to every two-player model."""
 
     steps: int
-    batch: int  # global: over all devices
+    batch: int  # global: over all devices; D sees so many real images in each of its steps
     lr_g: float = 1e-4  # TTUR: the discriminator learns four times as fast (SMIS 4.1)
     lr_d: float = 4e-4
     beta1: float = 0.0
@@ -48,7 +49,11 @@ class TrainSpec:
     constant: float = 0.6  # share of the steps before the learning rate falls linearly to 0
     ema: float = 0.0  # decay per step of the averaged generator; 0: none
     standing: int = field(default=0, metadata=ADDED)  # batches of drawn codes that give the final G its batch statistics
-    reuse_fake: bool = False  # D sees the fake that G's step made, instead of a new one after it
+    reuse_fake: bool = False  # D's (first) step sees the fake that G's step made, instead of a new one after it
+    d_steps: int = field(default=1, metadata=ADDED)  # of D, on images of their own, for each step of G
+    accumulate: int = field(default=1, metadata=ADDED)  # parts of a batch whose gradients are added up before a step
+    snapshots: int = field(default=0, metadata=ADDED)  # generators that are kept on the way, to be measured
+    optimizer: str = field(default="adam", metadata=ADDED)  # or "sgd", with momentum beta1
     precision: str = "32-true"  # as Lightning Fabric names them: 32-true, bf16-mixed, 16-mixed
     threads: int | None = None  # CPU threads; part of the experiment since it changes the order of sums
     log_every: int = 10
@@ -56,8 +61,14 @@ class TrainSpec:
     checkpoint_every: int = 200
 
     def __post_init__(self):
-        _at_least(self, 1, "steps", "batch", "log_every", "sample_every", "checkpoint_every", "threads")
-        _at_least(self, 0, "standing")
+        _at_least(
+            self, 1, "steps", "batch", "d_steps", "accumulate", "log_every", "sample_every", "checkpoint_every", "threads"
+        )
+        _at_least(self, 0, "standing", "snapshots")
+        if self.batch % self.accumulate:
+            raise SmisError(f"TrainSpec.batch={self.batch} does not divide evenly into accumulate={self.accumulate} parts.")
+        if self.optimizer not in OPTIMIZERS:
+            raise did_you_mean("optimizer", self.optimizer, OPTIMIZERS)
         for name, top in {"lr_g": math.inf, "lr_d": math.inf, "beta1": 1, "beta2": 1, "ema": 1}.items():
             if not 0 <= getattr(self, name) < top:
                 raise SmisError(f"TrainSpec.{name} must be in [0, {top}), found {getattr(self, name)}.")

@@ -222,11 +222,23 @@ def experiment(
             raise SmisError(f"{key} cannot be assigned: give the arguments, smis train MODEL --preset NAME --seed N.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
     spec = config.replace(spec, sized)
-    e = config.replace(assemble(model, preset, seed, spec), overrides)
+    return _made_with(config.replace(assemble(model, preset, seed, spec), overrides))
+
+
+def _made_with(e: Experiment) -> Experiment:
+    """The experiment with what its training reads beside its own values."""
     made_with = data.made_with(e.data)
     if e.loss.backbone == "embedded":
         made_with += (f"perceptual {backbones.file_hash(backbones.shipped('perceptual'))}",)
-    return replace(e, made_with=made_with)
+    return replace(e, made_with=made_with + tuple(f"labels {needed.hash}" for needed in needs(e)))
+
+
+def needs(e: Experiment) -> list[Experiment]:
+    """The experiments that must be trained before e: for S3GAN the network that reads the labels of e's images."""
+    if not getattr(e.loss, "reads", ""):
+        return []
+    labeller = assemble(e.loss.reads, e.preset, e.seed, e.data)
+    return [_made_with(replace(labeller, loss=replace(labeller.loss, fraction=e.loss.fraction)))]
 
 
 def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:

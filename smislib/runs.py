@@ -4,6 +4,7 @@
         config.json           the experiment
         log.jsonl             one line per logged step: it can be plotted while it grows
         samples/step_*.png    samples on the way
+        snapshots/            generators on the way, where `train.snapshots` asks for them
         checkpoint.pt         everything a resume needs; gone once the run is finished
         weights.safetensors   written last: its presence means finished. Self-describing
         records/*.json        measurements (see results.py)
@@ -43,6 +44,10 @@ class Run:
     @property
     def weights(self) -> Path:
         return self.folder / "weights.safetensors"
+
+    def snapshot(self, step: int) -> Path:
+        """The generator as it was after a step, where `train.snapshots` asks for some."""
+        return self.folder / "snapshots" / f"step_{step:06d}.safetensors"
 
     @property
     def log(self) -> Path:

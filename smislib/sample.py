@@ -32,6 +32,10 @@ class Noise:
         """This device's part of the next draw, on the CPU; `shape` is that of its part."""
         return torch.randn(shape[0] * self.world, *shape[1:], generator=self.rng)[self.rank :: self.world]
 
+    def classes(self, prior: Tensor, n: int) -> Tensor:
+        """n classes of the distribution `prior` (C,), one-hot float (n,C) on its device; a row is a draw."""
+        return draw_classes(prior, n * self.world, self.rng)[self.rank :: self.world]
+
 
 def class_slice(networks: nn.Module, c: int) -> slice:
     """The channels of z that class c owns."""
@@ -43,10 +47,34 @@ def class_slice(networks: nn.Module, c: int) -> slice:
     return slice(c * s.z_channels, (c + 1) * s.z_channels)
 
 
-def draw(networks: nn.Module, n: int, rng: torch.Generator) -> Tensor | None:
-    """n codes from N(0,1): (n, *z_shape), on the networks' device; None for a model without codes."""
+def draw(networks: nn.Module, n: int, rng: torch.Generator, truncation: float | None = None) -> Tensor | None:
+    """n codes from N(0,1): (n, *z_shape), on the networks' device; None for a model without codes.
+
+    `truncation` t > 0: from the part of N(0,1) in [-t, t], for better and less varied images (BigGAN, 1809.11096, 3.1).
+    """
     shape = networks.schedule.z_shape
-    return None if shape is None else torch.randn(n, *shape, generator=rng).to(_device(networks))
+    if shape is None:
+        return None
+    if truncation is None:
+        return torch.randn(n, *shape, generator=rng).to(_device(networks))
+    if not truncation > 0:
+        raise SmisError(f"truncation={truncation}: codes are drawn from [-t, t] for a t above 0; None draws from all of N(0,1).")
+    share = torch.special.erf(torch.tensor(truncation / 2**0.5, dtype=torch.float64))  # of N(0,1) that lies in [-t, t]
+    u = torch.rand(n, *shape, generator=rng, dtype=torch.float64) * 2 - 1
+    return (torch.erfinv(u * share) * 2**0.5).float().to(_device(networks))
+
+
+def draw_classes(prior: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """n classes of the distribution `prior` (C,) as one-hot float (n,C), on its device."""
+    drawn = torch.multinomial(prior.cpu(), n, replacement=True, generator=rng)
+    return torch.nn.functional.one_hot(drawn, len(prior)).float().to(prior.device)
+
+
+def conditions(networks: nn.Module, labels: Tensor, rng: torch.Generator) -> Tensor:
+    """What as many images as there are `labels` (N,...) are made for: the labels, or, for networks of the BigGAN family, N
+    classes drawn from those that they were trained with, (N,C): these need not be the data set's.
+    """
+    return draw_classes(networks.prior, len(labels), rng) if hasattr(networks, "prior") else labels
 
 
 @torch.inference_mode()

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from . import atomic, data, runs, viz
-from .config import Experiment
+from . import atomic, data, presets, runs, viz
+from .config import Experiment, TrainSpec
 from .data.loading import StepSampler, loader
 from .data.presized import cores
 from .errors import SmisError
@@ -27,17 +27,22 @@ from .layers import ParamFreeBatchNorm
 from .losses import Terms, perceptual_loss
 from .models import MODELS
 from .runs import Run
-from .sample import Noise, draw, generate, generator, reconstruct
+from .sample import Noise, conditions, draw, generate, generator, reconstruct
 
 
 def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1, progress: bool = True) -> Run:
     """Train to the end, from wherever an earlier call stopped; a finished run is returned as it is.
 
+    What it needs of other experiments (the labels that S3GAN reads) is trained before.
     Raises SmisError, before any work, for data or backbones that are not there; during it for a non-finite loss
     (the batch is kept) and for a disk that cannot be written.
     """
     run = runs.run_of(experiment)
     if not run.finished:
+        for needed in presets.needs(experiment):
+            if devices * nodes > 1 and not runs.run_of(needed).finished:
+                raise SmisError(f"{experiment.model} reads labels by {needed.model}: train that first, with the same options.")
+            train(needed, accelerator=accelerator, progress=progress)
         splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
         classes = data.classes(experiment.data)
         train_on(
@@ -90,18 +95,18 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     perceptual = perceptual_loss(experiment.loss.backbone, fabric.device)  # first: its weights may be missing
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual)
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
-    players = {"g": [*networks.G.parameters(), *(networks.E.parameters() if networks.E else [])]}
+    if MODELS[experiment.model].prepare:
+        others = [runs.load(runs.run_of(e).weights).to(fabric.device) for e in presets.needs(experiment)]
+        train_set = MODELS[experiment.model].prepare(experiment, networks, train_set, *others)
+    players = {"g": [p for player in (networks.G, networks.E) if player for p in player.parameters()]}
     players |= {"d": [*networks.D.parameters()]} if networks.D else {}  # an objective without GAN has no D
     rates = {"g": spec.lr_g, "d": spec.lr_d}
-    optimizers = {
-        key: fabric.setup_optimizers(torch.optim.Adam(parameters, rates[key], (spec.beta1, spec.beta2)))
-        for key, parameters in players.items()
-    }
+    optimizers = {key: fabric.setup_optimizers(_optimizer(parameters, rates[key], spec)) for key, parameters in players.items()}
     averaged = copy.deepcopy(networks).requires_grad_(False) if spec.ema else None
 
     start, seconds = _resume(run, fabric, networks, averaged, optimizers)
     share = (fabric.global_rank, fabric.world_size)
-    sampler = StepSampler(len(train_set), spec.batch, experiment.seed, range(start, spec.steps), *share)
+    sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, experiment.seed, range(start, spec.steps), *share)
     batches = loader(train_set, sampler, workers=0 if on_cpu else cores(), pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
@@ -116,6 +121,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
         clock = now
 
     for step, batch in zip(sampler.steps, _on_device(fabric, batches, classes), strict=True):
+        parts = _parts(batch, spec.d_steps * spec.accumulate)
         lap("data")
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
@@ -124,25 +130,34 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
 
         if networks.D:
             networks.D.requires_grad_(False)
-        with fabric.autocast():
-            g_terms, fake = objective.generator(networks, batch, noise, progress)
-        _update(fabric, optimizers["g"], players["g"], g_terms)
+        fakes, terms = [], {}
+        for part in parts[: spec.accumulate]:
+            with fabric.autocast():
+                g_terms, fake = objective.generator(networks, part, noise, progress)
+            fabric.backward(sum(g_terms.values()) / spec.accumulate)
+            _note(terms, "g", g_terms, 1 / spec.accumulate)
+            fakes.append(_detached(fake))
+        _update(fabric, optimizers["g"], players["g"])
         if averaged:
             _average(averaged, networks, spec.ema, step)
         lap("g")
 
-        d_terms = {}
         if networks.D:
             networks.D.requires_grad_(True)
-            with fabric.autocast():
-                if not spec.reuse_fake:
-                    with torch.no_grad():
-                        fake = objective.generator(networks, batch, noise, progress)[1]
-                d_terms = objective.discriminator(networks, batch, fake.detach(), noise)
-            _update(fabric, optimizers["d"], players["d"], d_terms)
+            for i, part in enumerate(parts):
+                with fabric.autocast():
+                    if spec.reuse_fake and i < len(fakes):
+                        fake = fakes[i]
+                    else:
+                        with torch.no_grad():
+                            fake = _detached(objective.generator(networks, part, noise, progress)[1])
+                    d_terms = objective.discriminator(networks, part, fake, noise)
+                fabric.backward(sum(d_terms.values()) / spec.accumulate)
+                _note(terms, "d", d_terms, 1 / len(parts))
+                if (i + 1) % spec.accumulate == 0:
+                    _update(fabric, optimizers["d"], players["d"])
             lap("d")
 
-        terms = {f"g_{k}": v.detach() for k, v in g_terms.items()} | {f"d_{k}": v.detach() for k, v in d_terms.items()}
         first_bad = torch.where(torch.isfinite(sum(terms.values())), first_bad, first_bad.clamp(max=step))
 
         done = step + 1
@@ -163,6 +178,12 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
             bar.set_postfix({k: f"{v:.2f}" for k, v in terms.items()}, refresh=False)
         if fabric.is_global_zero and done % spec.sample_every == 0 and done < spec.steps:
             _save_samples(run, averaged or networks, test_set, classes, done)
+        if spec.snapshots and done % max(1, spec.steps // spec.snapshots) == 0 and done < spec.steps:
+            snapshot = copy.deepcopy(averaged or networks)
+            if spec.standing:
+                _take_standing_statistics(fabric, snapshot, experiment, train_set, classes)
+            if fabric.is_global_zero:
+                runs.save(run.snapshot(done), snapshot, experiment)
         if fabric.is_global_zero and done % spec.checkpoint_every == 0 and done < spec.steps:
             state = {"step": done, "seconds": seconds, "networks": networks.state_dict()}
             state["precision"] = fabric.strategy.precision.state_dict()  # the loss scale of 16-mixed
@@ -180,16 +201,41 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
 
 
 def _on_device(fabric: Fabric, batches: Iterator[dict], classes: data.Classes) -> Iterator[dict]:
-    """Each batch's image and `labels`, on the device."""
+    """What objectives read of each batch, on the device: images, and `labels`, which `prepare` may have given already."""
     for batch in batches:
-        labels = data.labels(batch, classes, fabric.device)
-        batch = {"image": fabric.to_device(batch["image"]), "labels": labels}
-        yield {key: value.contiguous(memory_format=torch.channels_last) for key, value in batch.items()}
+        labels = batch["labels"] if "labels" in batch else data.labels(batch, classes, fabric.device)
+        batch = {key: batch[key] for key in ("image", "labelled_image") if key in batch} | {"labels": labels}
+        batch = {key: fabric.to_device(value) for key, value in batch.items()}
+        yield {key: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v for key, v in batch.items()}
 
 
-def _update(fabric: Fabric, optimizer: torch.optim.Optimizer, parameters: list[Tensor], terms: Terms) -> None:
-    optimizer.zero_grad()
-    fabric.backward(sum(terms.values()))
+def _optimizer(parameters: list[Tensor], rate: float, spec: TrainSpec) -> torch.optim.Optimizer:
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=spec.beta1)
+    return torch.optim.Adam(parameters, rate, (spec.beta1, spec.beta2))
+
+
+def _parts(batch: dict, n: int) -> list[dict]:
+    """A batch in n parts of equal size."""
+    if len(batch["image"]) % n:
+        raise SmisError(f"{len(batch['image'])} images on a device do not divide into {n} parts: change train.batch.")
+    split = {key: value.chunk(n) for key, value in batch.items()}
+    return [{key: values[i] for key, values in split.items()} for i in range(n)]
+
+
+def _detached(fake: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    return tuple(x.detach() for x in fake) if isinstance(fake, tuple) else fake.detach()
+
+
+def _note(terms: Terms, player: str, of_part: Terms, share: float) -> None:
+    """Add a part's terms to those of the step, for the log."""
+    for name, value in of_part.items():
+        key = f"{player}_{name}"
+        terms[key] = terms.get(key, 0) + share * value.detach()
+
+
+def _update(fabric: Fabric, optimizer: torch.optim.Optimizer, parameters: list[Tensor]) -> None:
+    """A step by the gradients that have been added up, which are then cleared."""
     if fabric.world_size > 1:  # by hand: DDP's wrapper cannot follow two losses through shared players
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.flatten() for g in gradients])
@@ -197,6 +243,7 @@ def _update(fabric: Fabric, optimizer: torch.optim.Optimizer, parameters: list[T
         for g, mean in zip(gradients, (flat / fabric.world_size).split([g.numel() for g in gradients]), strict=True):
             g.copy_(mean.view_as(g))
     optimizer.step()
+    optimizer.zero_grad()
 
 
 def _lr_factor(step: int, steps: int, constant: float) -> float:
@@ -233,8 +280,8 @@ def _take_standing_statistics(
         for norm in norms:
             norm.train()
             norm.momentum = 1 / (i + 1)  # the mean over all batches so far
-        labels, shape = batch["labels"], networks.schedule.z_shape
-        noise = Noise(generator(experiment.seed, "standing", i), *share)
+        shape, rng = networks.schedule.z_shape, generator(experiment.seed, "standing", i)
+        labels, noise = conditions(networks, batch["labels"], rng), Noise(rng, *share)
         with fabric.autocast():
             networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
     for norm, old in zip(norms, momentum, strict=True):
@@ -280,7 +327,8 @@ class _Log:
 def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, terms: Terms) -> None:
     spec, path = run.experiment.train, run.folder / f"nonfinite_step{step}.pt"
     if fabric.is_global_zero:
-        indices = StepSampler(len(train_set), spec.batch, run.experiment.seed, range(0)).indices(step)  # of all devices
+        sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, run.experiment.seed, range(0))
+        indices = sampler.indices(step)  # of all devices
         batch = data.collate([train_set[i] for i in indices])
         atomic.write(path, lambda temporary: torch.save(batch, temporary))
     raise SmisError(
@@ -291,14 +339,20 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
 
 
 def _save_samples(run: Run, networks: nn.Module, test_set, classes: data.Classes, step: int) -> None:
-    """Six held-out images: labels, real, reconstruction where there is an encoder, two drawn codes where there is a code."""
+    """Six held-out images: labels, real, reconstruction where there is an encoder, two drawn codes where there is a code.
+
+    Nothing where there is no generator.
+    """
+    if not networks.G:
+        return
     networks.eval()
     batch = data.labelled([test_set[i] for i in range(min(6, len(test_set)))], classes)
     labels = batch["labels"]
     n, rng = len(labels), generator(run.experiment.seed, "samples")
-    rows = [viz.condition(batch, classes), batch["image"]]
+    rows = [batch["image"]] if classes.whole else [viz.condition(batch, classes), batch["image"]]
     rows += [reconstruct(networks, batch["image"], labels)] if networks.E else []
-    rows += [generate(networks, labels, draw(networks, n, rng)) for _ in range(1 if networks.schedule.z_shape is None else 2)]
+    for _ in range(1 if networks.schedule.z_shape is None else 2):
+        rows.append(generate(networks, conditions(networks, labels, rng), draw(networks, n, rng)))
     path = run.folder / "samples" / f"step_{step:06d}.png"
     atomic.write(path, lambda temporary: viz.to_pil(viz.grid(torch.cat(rows), columns=n)).save(temporary))
     networks.train()

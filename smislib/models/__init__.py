@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+from torch.utils.data import Dataset
 
 from ..losses import PairedGan, PairedGanObjective, Perceptual, VaeGan, VaeGanObjective
 from ..multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective
+from ..s3gan import ClassGan, ClassGanObjective, Labelling, LabellingObjective, prepare_gan, prepare_labeller
 from ..segmentation_gan import SegmentationGan, SegmentationGanObjective
-from . import bicyclegan, groupdnet, oasis, pix2pix, pix2pixhd, spade
+from . import bicyclegan, biggan, groupdnet, labeller, oasis, pix2pix, pix2pixhd, spade
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Model:
 
     `multimodal`: whether there is a code, so that one label map has many images. Where not, z is None.
     `measures`: groups of metrics that its paper's tables need beside those of every model (see `evaluate`).
+    `prepare`: what is done with (experiment, networks, training set, networks of the experiments that `presets.needs` names)
+    before the first step; it gives the training set to use.
     """
 
     title: str
@@ -31,6 +35,7 @@ class Model:
     objective: Callable[[Any, Perceptual | None], Any]
     multimodal: bool = True
     measures: tuple[str, ...] = ()
+    prepare: Callable[..., Dataset] | None = None
 
 
 def _smis(title: str) -> Model:
@@ -60,6 +65,18 @@ def _oasis(title: str, *more: str) -> Model:
 
 def _patch(title: str) -> Model:
     return Model(title, oasis.Schedule, oasis.Networks, PairedGan, PairedGanObjective, measures=OASIS_MEASURES)
+
+
+def _biggan(title: str) -> Model:
+    measures = ("inception", "over_training")
+    return Model(title, biggan.Schedule, biggan.Networks, ClassGan, ClassGanObjective, measures=measures, prepare=prepare_gan)
+
+
+def _labeller(title: str) -> Model:
+    return Model(
+        title, labeller.Schedule, labeller.Networks, Labelling, LabellingObjective,
+        multimodal=False, measures=("classification",), prepare=prepare_labeller,
+    )  # fmt: skip
 
 
 MODELS: dict[str, Model] = {
@@ -116,4 +133,19 @@ MODELS: dict[str, Model] = {
     "oasis_unbalanced": _oasis("w/o class balancing", "rare_classes"),
     "oasis_patch": _patch("SPADE+ (no VGG)"),
     "oasis_patch_perceptual": _patch("SPADE+ (VGG)"),
+    # S3GAN; a number is the percentage of the labels that may be looked at
+    "biggan": _biggan("BIGGAN"),
+    "random_label": _biggan("RANDOM LABEL"),
+    "single_label": _biggan("SINGLE LABEL"),
+    "single_label_ss": _biggan("SINGLE LABEL (SS)"),
+    "clustering": _biggan("CLUSTERING"),
+    "clustering_ss": _biggan("CLUSTERING (SS)"),
+    **{f"biggan_only_{k}": _biggan(f"BIGGAN-{k}%") for k in (5, 10, 20)},
+    **{f"s2gan_{k}": _biggan(f"S2GAN, {k}%") for k in (5, 10, 20)},
+    **{f"s2gan_soft_{k}": _biggan(f"S2GAN SOFT, {k}%") for k in (5, 10, 20)},
+    **{f"s2gan_co_{k}": _biggan(f"S2GAN-CO, {k}%") for k in (5, 10, 20)},
+    **{f"s3gan_{k}": _biggan(f"S3GAN, {k}%") for k in (5, 10, 20)},
+    **{f"s3gan_co_{k}": _biggan(f"S3GAN-CO, {k}%") for k in (5, 10, 20)},
+    "rotation": _labeller("rotations alone"),
+    **{f"labeller_{k}": _labeller(f"{k}%") for k in (5, 10, 20)},
 }

@@ -159,12 +159,12 @@ class Generator(nn.Module):
         self.to_rgb = spectral_norm(nn.Conv2d(s.channels[-1], 3, 3, padding=1))
 
     def forward(self, y: Tensor, z: Tensor) -> Tensor:
-        """y (N,C), rows that sum to 1, z (N,z_part * (blocks + 1)) -> (N,3,H,W)."""
+        """y (N,C), rows that sum to 1, or one for all, z (N,z_part * (blocks + 1)) -> (N,3,H,W)."""
         s = self.schedule
         if y.shape[1:] != (s.C,) or z.shape[1:] != s.z_shape:
             raise SmisError(f"found y {tuple(y.shape)} and z {tuple(z.shape)}; expected (N,{s.C}) and (N,{s.z_shape[0]}).")
         first, *parts = z.split(s.z_part, dim=1)
-        embedded = self.embed(y)  # (N,embedding)
+        embedded = self.embed(y).expand(len(z), -1)  # (N,embedding)
         x = self.fc(first).unflatten(1, (-1, START, START))  # (N,channels[0],4,4)
         for i, (block, part) in enumerate(zip(self.blocks, parts, strict=True)):
             x = block(x, torch.cat([part, embedded], dim=1))  # (N,channels[i+1],8*2^i,8*2^i)
@@ -212,12 +212,15 @@ class Discriminator(nn.Module):
 
 
 class Networks(nn.Module):
-    """The players: G and D. There is no encoder."""
+    """The players: G and D. There is no encoder. `prior` (C,) is the distribution of the labels that D saw with real images,
+    from which those of fakes are drawn.
+    """
 
     def __init__(self, s: Schedule):
         super().__init__()
         self.schedule = s
         self.G, self.D, self.E = Generator(s), Discriminator(s), None
+        self.register_buffer("prior", torch.full((s.C,), 1 / s.C))
         self.apply(partial(_initialise, kind=s.init))
 
 

@@ -8,9 +8,9 @@ EXPERIMENTS, the (model, data set) pairs behind its tables and figures.
 
 from typing import Any
 
-from . import baselines, gaugan, oasis, pix2pix
+from . import baselines, gaugan, oasis, pix2pix, s3gan
 
-PAPERS = (baselines, pix2pix, gaugan, oasis)
+PAPERS = (baselines, pix2pix, gaugan, oasis, s3gan)
 SCHEDULES = {model: schedule for paper in PAPERS for model, schedule in paper.SCHEDULES.items()}
 LOSS = {model: of_preset for paper in PAPERS for model, of_preset in paper.LOSS.items()}
 TRAIN = {key: changes for paper in PAPERS for key, changes in paper.TRAIN.items()}
