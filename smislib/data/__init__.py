@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import aligned, augment, check, formats, photos, synthetic, views
+from . import aligned, augment, check, classed, formats, photos, synthetic, views
 from .spec import Classes, colour, instance_edge, labels, one_hot
 
 __all__ = [
@@ -50,6 +50,8 @@ DATA: dict[str, DataSource] = {
         )
         for name, renderer in synthetic.RENDERERS.items()
     },
+    "tokens": DataSource(classes=lambda spec: classed.TOKENS, open=classed.Tokens, version=synthetic.RENDERERS["tokens"].version),
+    "digits": DataSource(classes=lambda spec: classed.DIGITS, open=classed.Digits, version=classed.DIGITS_VERSION),
     "photos": DataSource(
         classes=lambda spec: formats.format_of(photos.as_folder(spec)).classes,
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),
@@ -109,7 +111,8 @@ def open_split(spec: DataSpec, split: str) -> Dataset:
 
     It has a length; [i] gives {"image": float32 (3,H,W) in [-1,1], "label_map": int64 (H,W), "name": str}, where the
     data set has instances "instance_map": int64 (H,W) and, for embedded data, "factors": float32 (C,K). Where images are
-    made from pictures "input" is one, float32 (K,H,W) in [-1,1], and there may be no labels. With `spec.flip`
+    made from pictures "input" is one, float32 (K,H,W) in [-1,1], and there may be no labels. Where classes are of whole images
+    "label", an int64 scalar, takes the place of "label_map", and `.labels` int64 (n,) are those of all. With `spec.flip`
     the training part is twice as long: index n + i is the mirror image of i; with `spec.margin` it is longer again (see
     `augment.Cut`). The test part is neither mirrored nor cut.
 
@@ -144,6 +147,11 @@ class Mirrored(Dataset):
 
     def __len__(self) -> int:
         return 2 * len(self.dataset)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Of whole images, int64 (2n,)."""
+        return self.dataset.labels.repeat(2)
 
     def __getitem__(self, index: int) -> dict:
         if not 0 <= index < len(self):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..config import DataSpec
@@ -28,6 +29,11 @@ class Cut(Dataset):
 
     def __len__(self) -> int:
         return CUTS * len(self.dataset)
+
+    @property
+    def labels(self) -> Tensor:
+        """Of whole images, int64 (CUTS * n,)."""
+        return self.dataset.labels.repeat(CUTS)
 
     def __getitem__(self, index: int) -> dict:
         if not 0 <= index < len(self):

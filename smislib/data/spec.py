@@ -1,4 +1,7 @@
-"""What every data set shares: its classes, and the one function from a batch to the `labels` that networks take."""
+"""What every data set shares: its classes, and the one function from a batch to the `labels` that networks take.
+
+Classes are of pixels, in a `label_map`, or of whole images, in a `label`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from torch import Tensor
 
 from ..errors import SmisError
 
+UNLABELLED = -1  # the label of a whole image whose class is not known
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -15,6 +20,8 @@ class Classes:
 
     `things` are the classes whose instances the data set tells apart in an `instance_map`; its labels then carry their edges.
     `picture`: the images are made from a picture of so many channels, the `input` of a sample, in the place of labels.
+    `whole`: each image is of one class, the `label` of its sample, and there is no label map; `ignore_index` is then the
+    label of an image whose class is not known.
     """
 
     names: tuple[str, ...]
@@ -22,6 +29,7 @@ class Classes:
     ignore_index: int | None = None
     things: tuple[int, ...] = ()
     picture: int | None = None
+    whole: bool = False
 
     def __post_init__(self):
         if len(self.names) != len(self.palette):
@@ -46,7 +54,7 @@ def colour(label_map: Tensor, classes: Classes) -> Tensor:
 def labels(batch: dict, classes: Classes, device: torch.device | str | None = None) -> Tensor:
     """The `labels` of a batch, float (N,C,H,W) on `device`, from its `label_map`: one-hot. Where the classes have instances
     they are (N,C+1,H,W): the instance edge of its `instance_map` comes last. Where the images are made from a picture it is
-    that `input`, (N,K,H,W).
+    that `input`, (N,K,H,W). Where classes are of whole images they are (N,C), from its `label`: a zero row is not labelled.
 
     Raises SmisError as `one_hot` does, for an instance map that is missing and for a picture of other channels.
     """
@@ -55,7 +63,7 @@ def labels(batch: dict, classes: Classes, device: torch.device | str | None = No
         if picture.shape[1] != classes.picture:
             raise SmisError(f"the input of {batch['name'][0]!r} has {picture.shape[1]} channels, expected {classes.picture}.")
         return picture if device is None else picture.to(device, non_blocking=True)
-    classified = one_hot(batch["label_map"], classes, batch.get("name"), device)
+    classified = one_hot(batch["label" if classes.whole else "label_map"], classes, batch.get("name"), device)
     if not classes.things:
         return classified
     if "instance_map" not in batch:
@@ -82,6 +90,7 @@ def one_hot(
     label_map: Tensor, classes: Classes, names: Sequence[str] | None = None, device: torch.device | str | None = None
 ) -> Tensor:
     """`label_map` int64 (N,H,W) -> `labels` float (N,C,H,W) on `device`. An ignored pixel is zero in every class.
+    Of whole images, their labels int64 (N,) -> (N,C).
 
     The check reads the values, so let `label_map` be on the CPU: on a GPU it would stall the queue. What then travels to
     the device is the map, not the C times larger labels.
@@ -92,14 +101,18 @@ def one_hot(
     valid = (label_map >= 0) & (label_map < C)
     known = valid if classes.ignore_index is None else valid | (label_map == classes.ignore_index)
     if not known.all():
-        n = int((~known).flatten(1).any(1).nonzero()[0])
+        n = int((~known).reshape(len(known), -1).any(1).nonzero()[0])
         found = sorted(set(label_map[n][~known[n]].tolist()))[:5]
         where = f" in {names[n]!r}" if names else ""
-        ignored = "" if classes.ignore_index is None else f" or {classes.ignore_index} (ignored)"
+        ignored = (
+            ""
+            if classes.ignore_index is None
+            else f" or {classes.ignore_index} ({'not labelled' if classes.whole else 'ignored'})"
+        )
         raise SmisError(
             f"label value {found[0] if len(found) == 1 else found}{where} is outside [0, {C}){ignored}: "
             f"the data set has {C} classes ({classes.names[0]} .. {classes.names[-1]}). "
-            "Remap the label image or add the class to the class list."
+            f"{'Correct the label' if classes.whole else 'Remap the label image'} or add the class to the class list."
         )
     if device is not None:
         label_map = label_map.to(device, non_blocking=True)
