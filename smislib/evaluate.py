@@ -8,28 +8,31 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import config, data, results, runs
+from . import config, data, label_sources, results, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError
 from .metrics import (
     Measurement,
     backbones,
+    bootstrap_weights,
     colour,
     diversity,
     fid,
     inception,
+    inception_score,
     lpips,
     realism,
     segformer,
     segmentation,
     speed,
+    uncertainty,
     variation,
 )
 from .metrics.segmentation import Segment
 from .models import MODELS
 from .results import Record
 from .runs import Run
-from .sample import NOISE, draw, generate, generator, has_noise_map, noise_map, vary
+from .sample import NOISE, conditions, draw, generate, generator, has_noise_map, noise_map, vary
 
 BATCH = 64
 Features = Callable[[Tensor], Tensor]
@@ -66,7 +69,7 @@ def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = Fal
 def files(run: Run) -> dict[str, Path]:
     """The file of records that each group of metrics has, or will have, by the run's protocol."""
     e = run.experiment
-    groups = ["quality", "cost"]
+    groups = ["quality", "cost"] if MODELS[e.model].generates else []
     # without a code LPIPS, mCSD and mOCD are 0 by construction: tables print "–"
     if MODELS[e.model].multimodal and e.evaluation.n_maps:
         groups.insert(1, "diversity")
@@ -107,11 +110,17 @@ def reader(e: Experiment) -> Callable[[torch.device | str], Segment] | None:
     return None
 
 
-def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[Features, lpips.Lpips, Segment | None]:
+def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[Features | None, lpips.Lpips | None, Segment | None]:
     """The networks that a protocol looks through: the features of FID, the distance of LPIPS, mCSD and mOCD, the segmenter.
 
+    Where each image is of one class, the first also gives the probabilities of IS, and is all that is needed. A network that
+    generates nothing needs none.
     Raises SmisError with the command that fetches them when the papers' weights are not on this machine.
     """
+    if not MODELS[e.model].generates:
+        return None, None, None
+    if data.classes(e.data).whole:
+        return judge_of(e.data, device, paper=e.evaluation.backbone == "paper"), None, None
     make = reader(e)
     segment = make(device) if make else None
     if e.evaluation.backbone == "paper":
@@ -170,10 +179,13 @@ class _Bench:
         return self._test
 
     def fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """(image, label_map) batches: one drawn code for each held-out label map, or picture (then perhaps no label_map)."""
+        """(image, label_map) batches: one drawn code for each held-out label map, or picture (then perhaps no label_map).
+
+        Where each image is of one class, classes are drawn too.
+        """
         rng = generator(self.spec.seed, "fid")
         for batch in self.test.batches():
-            labels = data.labels(batch, self.classes)
+            labels = conditions(self.networks, data.labels(batch, self.classes), rng)
             yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), batch.get("label_map")
 
     def sample(self, labels: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
@@ -182,6 +194,38 @@ class _Bench:
     def quality(self) -> list[Measurement]:
         real = (batch["image"] for batch in self.test.batches())
         return fid.measure(self.extract, real, (image for image, _ in self.fakes()), seed=self.spec.seed)
+
+    def inception(self) -> list[Measurement]:
+        return inception_score.measure(self.extract, (image for image, _ in self.fakes()), seed=self.spec.seed)
+
+    def over_training(self) -> list[Measurement]:
+        """FID and IS of the generators that were kept on the way, on half of the images. S3GAN figure 21."""
+        half, seed, measured = HeldOut(self.run.experiment.data, self.spec.n_fid // 2), self.spec.seed, []
+        real = fid.features(self.extract, (batch["image"] for batch in half.batches()))
+        for step, path in self.run.snapshots().items():
+            networks, rng = runs.load(path).to(self.device), generator(seed, "over training")
+            y = conditions(networks, half[:], rng)
+            images = generate(networks, y, draw(networks, len(half), rng)).split(BATCH)
+            protocol = {**self.extract.protocol, "n": len(half), "seed": seed, "step": step}
+            values = {
+                "FID": fid.fid(real, fid.features(self.extract, images)),
+                "IS": inception_score.inception_score(inception_score.probabilities(self.extract, images)),
+            }
+            measured += [Measurement(f"{k} over training{self.extract.suffix}", v, protocol) for k, v in values.items()]
+        return measured
+
+    def classification(self) -> list[Measurement]:
+        """How often a labeller is wrong about held-out images. S3GAN table 3."""
+        split = data.open_split(self.run.experiment.data, "test")
+        logits = label_sources.read(self.networks, split)[1]
+        places = (logits > logits.gather(1, split.labels[:, None])).sum(1).numpy()  # classes thought likelier than the true one
+        protocol = {"n": len(split), "image range": "[-1,1]", "seed": self.spec.seed}
+        weights = bootstrap_weights(len(split), 1000, self.spec.seed)
+        return [
+            Measurement(f"Top-{k} error", 100 * wrong.mean(), {**protocol, "interval": "Bayesian bootstrap over images"},
+                        **uncertainty(100 * weights @ wrong))
+            for k in (1, 5) for wrong in [(places >= k).astype(float)]
+        ]  # fmt: skip
 
     def segmentation(self) -> list[Measurement]:
         return segmentation.measure(self.segment, self.fakes(), self.classes, seed=self.spec.seed)
@@ -226,8 +270,8 @@ class _Bench:
         return [segmentation.rare_classes(self.segment, self.fakes(), self.classes, seed=self.spec.seed)]
 
     def cost(self) -> list[Measurement]:
-        labels, networks = self.test[:1], self.networks
-        z = draw(networks, 1, generator(self.spec.seed, "fps"))
+        networks, rng = self.networks, generator(self.spec.seed, "fps")
+        labels, z = conditions(networks, self.test[:1], rng), draw(networks, 1, rng)
         fresh = runs.build(self.run.experiment)  # with gradients: `load` freezes
         players = [fresh.G, fresh.E] if fresh.E else [fresh.G]
         history = self.run.history()

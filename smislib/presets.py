@@ -163,6 +163,14 @@ OF_DATA |= {
     for name in (*views.VIEWS, *aligned.PUBLISHED)
     for spec in (DATA_SPECS[name]["paper"],)
 }
+# Nor has a class-conditional GAN label maps: FID and IS, on as many images as are held out, at `paper` 50,000 (S3GAN section 4)
+OF_DATA |= {
+    (name, preset): {"evaluation": replace(EVALUATION[preset], n_maps=0, n_fid=n)}
+    for name, counts in {
+        "tokens": (64, 1000, 10_000), "digits": (64, 360, 360), "imagenet": (32, 1000, 50_000), "classes": (32, 400, 2500)
+    }.items()
+    for preset, n in zip(PRESETS, counts, strict=True)
+}  # fmt: skip
 
 
 def table_3(preset: str) -> tuple[str, ...]:

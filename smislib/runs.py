@@ -46,8 +46,13 @@ class Run:
         return self.folder / "weights.safetensors"
 
     def snapshot(self, step: int) -> Path:
-        """The generator as it was after a step, where `train.snapshots` asks for some."""
+        """Where the generator as it was after a step is kept, if `train.snapshots` asks for it."""
         return self.folder / "snapshots" / f"step_{step:06d}.safetensors"
+
+    def snapshots(self) -> dict[int, Path]:
+        """step -> the generator as it was then: those on the way, and the finished one."""
+        on_the_way = {int(path.stem.split("_")[1]): path for path in sorted(self.folder.glob("snapshots/*.safetensors"))}
+        return on_the_way | ({self.experiment.train.steps: self.weights} if self.finished else {})
 
     @property
     def log(self) -> Path:

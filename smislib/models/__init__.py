@@ -36,6 +36,7 @@ class Model:
     multimodal: bool = True
     measures: tuple[str, ...] = ()
     prepare: Callable[..., Dataset] | None = None
+    generates: bool = True  # whether there is a G
 
 
 def _smis(title: str) -> Model:
@@ -75,7 +76,7 @@ def _biggan(title: str) -> Model:
 def _labeller(title: str) -> Model:
     return Model(
         title, labeller.Schedule, labeller.Networks, Labelling, LabellingObjective,
-        multimodal=False, measures=("classification",), prepare=prepare_labeller,
+        multimodal=False, measures=("classification",), prepare=prepare_labeller, generates=False,
     )  # fmt: skip
 
 
