@@ -174,7 +174,7 @@ def data_check(
     name: Annotated[
         str,
         typer.Argument(
-            help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; aligned and the other A|B folders; imagenet, classes"
+            help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; imagenet, classes; aligned and other A|B folders"
         ),
     ],
     root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,

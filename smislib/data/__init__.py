@@ -95,7 +95,7 @@ def _source(spec: DataSpec) -> DataSource:
 
 
 def classes(spec: DataSpec) -> Classes:
-    """The label set of a data set. That of `custom`, `imagenet` and `classes` is read from the folder; `photos` are built first."""
+    """The label set of a data set. Those of `custom`, `imagenet` and `classes` are read from the folder; `photos` are built."""
     return _source(spec).classes(spec)
 
 

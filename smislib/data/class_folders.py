@@ -148,8 +148,8 @@ def one_size(found: Listing, spec: DataSpec) -> tuple[int, int]:
             )
     if abs(width / height / (spec.width / spec.height) - 1) > folders.ASPECT_TOLERANCE:
         raise SmisError(
-            f"the images of {found.root} are {width}x{height}, of another shape than {spec.width}x{spec.height} (width x height). "
-            "Crop or pad them, or choose another size: data.height and data.width."
+            f"the images of {found.root} are {width}x{height}, of another shape than {spec.width}x{spec.height} "
+            "(width x height). Crop or pad them, or choose another size: data.height and data.width."
         )
     return width, height
 

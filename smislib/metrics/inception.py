@@ -57,7 +57,7 @@ class InceptionFeatures:
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Softmax of the logits without their bias, as the published Inception scores have it (1606.03498's code leaves it out)."""
+        """Softmax of the logits without their bias, as the code of 1606.03498, and so published scores, have it."""
         return self.net(self._pixels(images))[1].double().softmax(1)
 
     def _pixels(self, images: Tensor) -> Tensor:
