@@ -26,7 +26,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         help="mannequins, streets, rooms, photos, their views such as streets_from_labels; "
-        "with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff, aligned, facades, maps",
+        "of whole images tokens, digits; "
+        "with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff, aligned, facades, maps, imagenet, classes",
     ),
 ]
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
@@ -171,19 +172,25 @@ def publish(preset: Preset = "demo"):
 @data_app.command("check")
 def data_check(
     name: Annotated[
-        str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; aligned and the other A|B folders")
+        str,
+        typer.Argument(
+            help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; imagenet, classes; aligned and other A|B folders"
+        ),
     ],
     root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
     preset: Preset = "demo",
 ):
     """Expected against found, every fault by file name."""
     from . import presets
-    from .data import aligned
+    from .data import aligned, class_folders
     from .data.check import check
 
     spec = presets.data_spec(name, preset, root)
     if spec.name in aligned.INPUT_SIDE:
         print(aligned.report(spec))
+        return
+    if spec.name in class_folders.SPLITS:
+        print(class_folders.report(spec))
         return
     report = check(spec)
     print(report)

@@ -54,6 +54,14 @@ DATA_SPECS = {
         "demo": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
         "paper": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
     },
+    **{
+        name: {
+            "smoke": DataSpec(name, 32, 32),
+            "demo": DataSpec(name, 64, 64, flip=True),
+            "paper": DataSpec(name, 128, 128, flip=True),  # all that the folder has: 1,281,167 of the whole ImageNet
+        }
+        for name in ("imagenet", "classes")
+    },
     "photos": {
         "smoke": DataSpec("photos", 32, 32, n_train=48, n_test=32),
         "demo": DataSpec("photos", 48, 48, n_train=1500, n_test=400, flip=True),

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import aligned, augment, check, classed, formats, photos, synthetic, views
+from . import aligned, augment, check, class_folders, classed, formats, photos, synthetic, views
 from .spec import Classes, colour, instance_edge, labels, one_hot
 
 __all__ = [
@@ -52,6 +52,10 @@ DATA: dict[str, DataSource] = {
     },
     "tokens": DataSource(classes=lambda spec: classed.TOKENS, open=classed.Tokens, version=synthetic.RENDERERS["tokens"].version),
     "digits": DataSource(classes=lambda spec: classed.DIGITS, open=classed.Digits, version=classed.DIGITS_VERSION),
+    **{
+        name: DataSource(classes=lambda spec: class_folders.listing(spec).classes, open=class_folders.ClassFolder)
+        for name in class_folders.SPLITS
+    },
     "photos": DataSource(
         classes=lambda spec: formats.format_of(photos.as_folder(spec)).classes,
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),
@@ -91,7 +95,7 @@ def _source(spec: DataSpec) -> DataSource:
 
 
 def classes(spec: DataSpec) -> Classes:
-    """The label set of a data set. That of `custom` is read from its folder; `photos` are built first."""
+    """The label set of a data set. Those of `custom`, `imagenet` and `classes` are read from the folder; `photos` are built."""
     return _source(spec).classes(spec)
 
 

@@ -28,6 +28,9 @@ class Metric:
 _ON_A_BACKBONE = {
     "FID": Metric("Frechet distance between Gaussians fitted to features of real and generated images", DOWN, "", "FID"),
     "KID": Metric("squared maximum mean discrepancy of the same features, unbiased for few images", DOWN, "", None),
+    "IS": Metric(
+        "Inception score: how sure a classifier is of each generated image, and how evenly its classes come", UP, "", "IS"
+    ),
     "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS", True),
     "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD", True),
     "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD", True),
@@ -54,6 +57,12 @@ METRICS: dict[str, Metric] = {
     "Colour χ²": Metric("distance of the colours of generated images, as a set, from those of real ones", DOWN, "", None),
     "Texture χ²": Metric("likewise of local binary patterns", DOWN, "", None),
     "Params": Metric("trainable parameters of generator and encoder, without the discriminator", NEITHER, "", "Params_M"),
+    **{
+        f"Top-{k} error": Metric(
+            f"share of real images whose class is not among the {k} that are held likeliest", DOWN, "%", column
+        )
+        for k, column in ((1, "TOP-1 ERROR"), (5, "TOP-5 ERROR"))
+    },
     "SHE": Metric("share of raters who saw only the named class change (SMIS 4.3)", UP, "%", "SHE", True),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),
     "s/step": Metric("wall-clock time of one training step", DOWN, "s", None),

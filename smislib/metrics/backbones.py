@@ -5,6 +5,7 @@
     segmenter          Segmenter of `mannequins`, mIoU[embedded], Acc[embedded]
     segmenter_streets  likewise of `streets`
     segmenter_rooms    likewise of `rooms`
+    classifier_tokens  Classifier of the 24 things of `tokens`, IS[embedded], FID[embedded]
 
 The first two have one architecture and differ in their seed, so that a loss never optimises the network that judges it.
 None has a norm layer: what they compute for an image depends on that image alone. `train_backbones` trains them; notebook
@@ -28,16 +29,17 @@ from .. import atomic, paths
 from ..errors import SmisError, did_you_mean
 
 SEGMENTERS = ("segmenter", "segmenter_streets", "segmenter_rooms")
-NAMES = ("perceptual", "metric", *SEGMENTERS)
+CLASSIFIERS = ("classifier_tokens",)
+NAMES = ("perceptual", "metric", *SEGMENTERS, *CLASSIFIERS)
 
 
 class FeatureNet(nn.Module):
-    """A small feature pyramid: two 3x3 convs per stage, average pooling between, so that no stride aliases.
+    """A small feature pyramid: `convs` 3x3 convs per stage, average pooling between, so that no stride aliases.
 
     Any image of at least 32x32. The default has 59 thousand parameters and a receptive field of 66 pixels.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (12, 24, 32, 48)):
+    def __init__(self, channels: tuple[int, ...] = (12, 24, 32, 48), convs: int = 2):
         super().__init__()
         self.channels = tuple(channels)
         self.register_buffer("centre", torch.zeros(sum(channels)))  # of `pooled`, over the training pictures
@@ -45,7 +47,8 @@ class FeatureNet(nn.Module):
         self.stages = nn.ModuleList()
         for i, c in enumerate(channels):
             # one conv is enough at full resolution, where it costs most
-            self.stages.append(nn.Sequential(_conv(channels[i - 1], c), _conv(c, c)) if i else _conv(3, c))
+            more = [_conv(c, c) for _ in range(convs - 1)]
+            self.stages.append(nn.Sequential(_conv(channels[i - 1], c), *more) if i else _conv(3, c))
 
     def features(self, x: Tensor) -> list[Tensor]:
         """x (N,3,H,W) in [-1,1] -> one map per stage, (N,channels[i],H/2^i,W/2^i).
@@ -99,6 +102,26 @@ class Segmenter(nn.Module):
         return logits + self.sharpen(torch.cat([logits, image], 1))
 
 
+class Classifier(nn.Module):
+    """The class of a whole image, without norm layers: x (N,3,H,W) in [-1,1] -> logits (N,C). Any image of at least 32x32.
+
+    A FeatureNet of one conv per stage, the mean of its last stage, a linear layer. The default has 23 thousand parameters.
+    """
+
+    def __init__(self, C: int, channels: tuple[int, ...] = (10, 20, 36, 40)):
+        super().__init__()
+        self.C, self.channels = C, tuple(channels)
+        self.see = FeatureNet(channels, convs=1)
+        self.out = nn.Linear(channels[-1], C)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.see.features(x)[-1].mean((2, 3)))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """As of FeatureNet: x (N,3,H,W) in [-1,1] -> standardised spatial means of all stages (N,106)."""
+        return self.see.pooled(x)
+
+
 def _conv(c_in: int, c_out: int) -> nn.Sequential:
     conv = nn.Conv2d(c_in, c_out, 3, padding=1)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # torch's default shrinks features by 3 per layer:
@@ -106,12 +129,12 @@ def _conv(c_in: int, c_out: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.ReLU())
 
 
-ARCHITECTURES = {"FeatureNet": FeatureNet, "Segmenter": Segmenter}
+ARCHITECTURES = {"FeatureNet": FeatureNet, "Segmenter": Segmenter, "Classifier": Classifier}
 
 
 def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
     """Write `net` as float16 safetensors that say what they are: architecture, how it was trained, held-out scores."""
-    arguments = {"channels": net.channels} | ({"C": net.C} if isinstance(net, Segmenter) else {})
+    arguments = {"channels": net.channels} | ({} if isinstance(net, FeatureNet) else {"C": net.C})
     described = {"architecture": type(net).__name__, "arguments": arguments, "training": training, "scores": scores}
     state = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
     metadata = {k: json.dumps(v) for k, v in described.items()}
@@ -129,7 +152,7 @@ def shipped(name: str, folder: Path = paths.ASSETS) -> Path:
     return path
 
 
-def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter:
+def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASSETS) -> FeatureNet | Segmenter | Classifier:
     """A shipped network, frozen, in eval mode, float32. It carries `metadata` (training, scores) and `weight_hash`."""
     path = shipped(name, folder)
     metadata, state = _read(path)
@@ -144,7 +167,16 @@ def load(name: str, device: str | torch.device = "cpu", folder: Path = paths.ASS
 
 def segmenter_of(names: tuple[str, ...], folder: Path = paths.ASSETS) -> str | None:
     """Which shipped segmenter knows the classes `names`, if one does."""
-    return next((name for name in SEGMENTERS if tuple(described(name, folder)["training"]["classes"]) == names), None)
+    return _knows(SEGMENTERS, names, folder)
+
+
+def classifier_of(names: tuple[str, ...], folder: Path = paths.ASSETS) -> str | None:
+    """Likewise of classifiers of whole images."""
+    return _knows(CLASSIFIERS, names, folder)
+
+
+def _knows(shipped_names: tuple[str, ...], names: tuple[str, ...], folder: Path) -> str | None:
+    return next((name for name in shipped_names if tuple(described(name, folder)["training"]["classes"]) == names), None)
 
 
 def described(name: str, folder: Path = paths.ASSETS) -> dict:
@@ -203,6 +235,41 @@ class EmbeddedSegmenter:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         return self.net(images.to(self.device)).argmax(1)
+
+
+class EmbeddedClassifier:
+    """The features of `FID[embedded]` and the classes of `IS[embedded]` of whole images (N,3,H,W) in [-1,1], H, W >= 32.
+
+    Raises SmisError when no shipped classifier was trained on the classes `names`.
+    """
+
+    suffix = "[embedded]"
+
+    def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
+        name = classifier_of(names)
+        if name is None:
+            known = ", ".join(described(shipped_name)["training"]["data"] for shipped_name in CLASSIFIERS)
+            raise SmisError(
+                f"no shipped classifier knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one for {known}. "
+                "Measure with Inception-v3: evaluation.backbone=paper."
+            )
+        self.net, self.device = load(name, device), device
+        self.protocol = {
+            "backbone": f"embedded/{name}, spatial means of all stages, standardised",
+            "weights": self.net.weight_hash,
+            "image range": "[-1,1]",
+            "resize": "none",
+        }
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features (N,106)."""
+        return self.net.pooled(images.to(self.device))
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(N,C), rows that sum to 1."""
+        return self.net(images.to(self.device)).softmax(1)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Inception-v3 as FID has it: the 2048 pooled features of the 2015-12-05 weights, through `torch-fidelity`.
+"""Inception-v3 as FID and the Inception score have it: the 2048 pooled features of the 2015-12-05 weights, and their logits,
+through `torch-fidelity`.
 
 The images become uint8, are resized to 299x299 by TensorFlow 1's bilinear kernel (corners at the origin, no antialiasing)
 and scaled by (x - 128) / 128. SMIS measured with mseitzer/pytorch-fid, whose kernel is PyTorch's bilinear: values differ
@@ -21,7 +22,7 @@ WEIGHTS = backbones.Official(
 
 
 class InceptionFeatures:
-    """Images (N,3,H,W) in [-1,1] -> (N,2048).
+    """Images (N,3,H,W) in [-1,1] -> (N,2048), and `probabilities` (N,1008): 1,000 classes of ImageNet and 8 that none has.
 
     Raises SmisError, before any work, when the weights are not on this machine: `SMIS_WEIGHTS` or torch's hub cache.
     """
@@ -34,7 +35,9 @@ class InceptionFeatures:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         try:
-            net = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path))
+            net = FeatureExtractorInceptionV3(
+                "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
+            )
         except RuntimeError as error:
             raise SmisError(
                 f"{path} is not the FID Inception-v3: its {len(found)} tensors do not fit. {WEIGHTS.advice()}"
@@ -50,5 +53,12 @@ class InceptionFeatures:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        pixels = ((images.to(self.device) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return self.net(pixels)[0]
+        return self.net(self._pixels(images))[0]
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Softmax of the logits without their bias, as the code of 1606.03498, and so published scores, have it."""
+        return self.net(self._pixels(images))[1].double().softmax(1)
+
+    def _pixels(self, images: Tensor) -> Tensor:
+        return ((images.to(self.device) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -3,8 +3,8 @@
 A `FeatureNet` learns to tell, from the features inside each part, the part's colours and pattern, and from all stages
 together a coarse part segmentation: what it has to know to do so (colour, texture, shape) is what a perceptual distance
 on this data should see. Its heads are thrown away. A `Segmenter` learns the labels of one data set under colour jitter,
-blur and noise, since it has to read images that a generator made. Picture sizes alternate, so that all work from 32
-pixels up.
+blur and noise, since it has to read images that a generator made. So does a `Classifier`, of whole images. Picture sizes
+alternate, so that all work from 32 pixels up.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from ..config import DataSpec
 from ..data import classes, open_split
 from ..data.synthetic import RENDERERS
 from . import segmentation
-from .backbones import FeatureNet, Segmenter
+from .backbones import Classifier, FeatureNet, Segmenter
 
 COLOURS = 6  # the first factors: main and second colour, sRGB 0..1; the rest is the pattern, one-hot
 Loss = Callable[[dict], dict[str, Tensor]]  # a batch -> named losses, summed for the step
@@ -53,6 +53,9 @@ LESSONS = {
     "segmenter": Lessons(seed=3, steps=3000),
     "segmenter_streets": Lessons(seed=4, steps=3000, n_test=96, tested=(32, 48, 64), data="streets", balance=0.5),
     "segmenter_rooms": Lessons(seed=5, steps=3000, n_train=2000, tested=(32, 48, 64), data="rooms", balance=0.5),
+    "classifier_tokens": Lessons(
+        seed=6, steps=4000, n_train=8000, n_test=2000, rendered=(32, 64), pixels=64 * 32 * 32, lr=4e-3, halvings=0, data="tokens"
+    ),
 }
 
 
@@ -135,7 +138,12 @@ def _set_units(net: FeatureNet, images: Tensor) -> None:
         convs[i][-1].bias *= scale
         if i + 1 < len(convs):
             convs[i + 1][0].weight /= scale
-    pooled = net.pooled(x)
+    _standardise(net, x)
+
+
+@torch.no_grad()
+def _standardise(net: FeatureNet, images: Tensor) -> None:
+    pooled = net.pooled(images)
     spread = pooled.std(0)
     net.centre.copy_(pooled.mean(0))
     net.scale.copy_(1 / spread.clamp(min=0.25 * spread.median()))  # a channel that is nearly dead must not rule FID
@@ -165,6 +173,30 @@ def train_segmenter(lessons: Lessons, device: str = "cpu") -> tuple[Segmenter, d
             "pixel accuracy": right.float().mean().item(),
             "mIoU": float(segmentation.scores(counts.sum(0).cpu().numpy())[0]),
             "accuracy per part": [right[batch["label_map"] == c].float().mean().item() for c in range(net.C)],
+        }
+    return net, scores, log
+
+
+def train_classifier(lessons: Lessons, device: str = "cpu") -> tuple[Classifier, dict, list[dict]]:
+    """A trained Classifier, its held-out scores, and the log (one dict per 10 steps)."""
+    torch.manual_seed(lessons.seed)
+    pictures = _pictures(lessons, lessons.rendered, "train", device)
+    net = Classifier(len(classes(_spec(lessons, 64)))).to(device)
+
+    def loss(batch: dict) -> dict[str, Tensor]:
+        image = disturb(batch["image"]) if torch.rand(()) < 0.5 else batch["image"]
+        return {"class": F.cross_entropy(net(image), batch["label"])}
+
+    log = _fit([net], loss, lessons, pictures)
+    _standardise(net.see, pictures[lessons.rendered[0]]["image"][:1024])
+    _store_as_float16(net)
+    scores = {}
+    for size, batch in _pictures(lessons, lessons.tested, "test", device).items():
+        with torch.no_grad():
+            right = torch.cat([net(images).argmax(1) for images in batch["image"].split(64)]) == batch["label"]
+        scores[f"{size}px"] = {
+            "accuracy": right.float().mean().item(),
+            "accuracy per class": [right[batch["label"] == c].float().mean().item() for c in range(net.C)],
         }
     return net, scores, log
 
@@ -200,12 +232,13 @@ def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[
         size = rendered // shrink
         area = size**2 * RENDERERS[lessons.data].aspect
         chosen = torch.randint(lessons.n_train, (max(1, lessons.pixels // area),))
-        batch = _with_labels({k: v[chosen.to(v.device)] for k, v in pictures[rendered].items()})
+        batch = {k: v[chosen.to(v.device)] for k, v in pictures[rendered].items()}
+        batch = batch if "label" in batch else _with_labels(batch)
         if shrink > 1:
-            batch |= {k: F.avg_pool2d(batch[k], shrink) for k in ("image", "labels")}
-            batch["label_map"] = batch["labels"].argmax(1)
+            batch |= {k: F.avg_pool2d(batch[k], shrink) for k in ("image", "labels") if k in batch}
+            batch |= {"label_map": batch["labels"].argmax(1)} if "labels" in batch else {}
         if torch.rand(()) < 0.5:
-            batch |= {k: batch[k].flip(-1) for k in ("image", "label_map", "labels")}
+            batch |= {k: batch[k].flip(-1) for k in ("image", "label_map", "labels") if k in batch}
         losses = loss(batch)
         total = sum(losses.values())
         optimiser.zero_grad()
@@ -220,11 +253,11 @@ def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[
 
 
 def _pictures(lessons: Lessons, sizes: Sequence[int], split: str, device: str) -> dict[int, dict[str, Tensor]]:
-    pictures = {}
+    pictures, keys = {}, ("image", "label", "label_map", "factors")
     for size in sizes:
         data = open_split(_spec(lessons, size), split)
         samples = [data[i] for i in range(len(data))]
-        pictures[size] = {k: torch.stack([s[k] for s in samples]).to(device) for k in ("image", "label_map", "factors")}
+        pictures[size] = {k: torch.stack([s[k] for s in samples]).to(device) for k in keys if k in samples[0]}
     return pictures
 
 
