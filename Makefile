@@ -10,7 +10,7 @@ SMIS = $(PYTHON) -m smislib
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
 	@echo
-	@echo "  PRESET=smoke|demo|paper (now: $(PRESET))  SEEDS=n (now: $(SEEDS))  PYTHON=path (now: $(PYTHON))"
+	@echo "  PRESET=smoke|demo|paper (now: $(PRESET))  SEEDS=n (now: $(SEEDS))  PAPER=smis|pix2pix|spade|oasis|s3gan (now: $(or $(PAPER),all))  PYTHON=path (now: $(PYTHON))"
 
 setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 
@@ -23,7 +23,7 @@ setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 	@touch $@
 
 reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
-	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(DATA_ROOT),--root $(DATA_ROOT))
+	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(PAPER),--paper $(PAPER)) $(if $(DATA_ROOT),--root $(DATA_ROOT))
 
 test: $(PYTHON) ## all tests, then every notebook at `smoke` against its stored outputs
 	$(PYTHON) -m pytest -n 2 tests

@@ -135,6 +135,7 @@ def reproduce(
     seeds: Annotated[int, typer.Option(help="seeds 0 .. n-1 of every experiment")] = 1,
     jobs: Annotated[int | None, typer.Option(help="trainings at a time; default: one per core on a CPU, 1 on a GPU")] = None,
     root: Root = None,
+    paper: Annotated[str | None, typer.Option(help="that of one paper alone: smis, pix2pix, spade, oasis, s3gan")] = None,
 ):
     """Train, measure and execute every notebook; then list every table and figure with its path.
 
@@ -143,7 +144,7 @@ def reproduce(
     """
     from .reproduce import reproduce as reproduce_all
 
-    reproduce_all(preset, seeds, jobs, root)
+    reproduce_all(preset, seeds, jobs, root, paper)
 
 
 @app.command()

@@ -61,9 +61,7 @@ class TrainSpec:
     checkpoint_every: int = 200
 
     def __post_init__(self):
-        _at_least(
-            self, 1, "steps", "batch", "d_steps", "accumulate", "log_every", "sample_every", "checkpoint_every", "threads"
-        )
+        _at_least(self, 1, "steps", "batch", "d_steps", "accumulate", "log_every", "sample_every", "checkpoint_every", "threads")
         _at_least(self, 0, "standing", "snapshots")
         if self.batch % self.accumulate:
             raise SmisError(f"TrainSpec.batch={self.batch} does not divide evenly into accumulate={self.accumulate} parts.")

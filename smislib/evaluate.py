@@ -28,6 +28,7 @@ from .metrics import (
     uncertainty,
     variation,
 )
+from .metrics.judges import judge_of
 from .metrics.segmentation import Segment
 from .models import MODELS
 from .results import Record
@@ -209,7 +210,7 @@ class _Bench:
             protocol = {**self.extract.protocol, "n": len(half), "seed": seed, "step": step}
             values = {
                 "FID": fid.fid(real, fid.features(self.extract, images)),
-                "IS": inception_score.inception_score(inception_score.probabilities(self.extract, images)),
+                "IS": inception_score.inception_score(fid.features(self.extract.probabilities, images)),
             }
             measured += [Measurement(f"{k} over training{self.extract.suffix}", v, protocol) for k, v in values.items()]
         return measured

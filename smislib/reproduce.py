@@ -13,37 +13,58 @@ from tqdm import tqdm
 
 from . import data, notebooks, papers, paths, presets, runs
 from .config import DataSpec, Experiment
-from .errors import SmisError
+from .errors import SmisError, did_you_mean
 from .evaluate import evaluate, is_measured
 from .runs import Run
 from .train import train
 
+# paper -> the notebooks that show it. The first five are SMIS's own
+NOTEBOOKS = {
+    "smis": tuple(f"{n:02d}" for n in range(10)),
+    "pix2pix": ("10",),
+    "spade": ("11", "12"),
+    "oasis": ("13",),
+    "s3gan": ("14", "15"),
+}
 POLL = 1.0  # seconds between looks at the running trainings: their own cores have better things to do
 
 
-def plan(preset: str, seeds: int = 1) -> list[Experiment]:
-    """Every experiment behind the tables and figures, on the data sets of `presets.tables_data`."""
+def plan(preset: str, seeds: int = 1, paper: str | None = None) -> list[Experiment]:
+    """Every experiment behind the tables and figures, on the data sets of `presets.tables_data`; or those of one paper, then
+    also those that its tables have beside (`EVERYTHING` of S3GAN).
+    """
     folders, (main, root) = presets.tables_data(), presets.main_data()
-    rows = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
-    rows += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
-    rows += [(model, name, None) for model, name in papers.EXPERIMENTS]
-    every = [presets.experiment(model, name, preset, seed, folder) for seed in range(seeds) for model, name, folder in rows]
-    return list(dict.fromkeys([*every, presets.experiment("groupdnet", "photos", preset, 0)]))
+    smis = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
+    smis += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
+    smis.append(("groupdnet", "photos", None))
+    others = {name: [(model, data_name, None) for model, data_name in pairs] for name, pairs in papers.of(paper).items()}
+    rows = [row for name, of in {"smis": smis, **others}.items() if paper in (None, name) for row in of]
+    seeds_of = {("groupdnet", "photos", None): 1}  # a notebook shows it, no table has it
+    every = [
+        presets.experiment(model, name, preset, seed, folder)
+        for seed in range(seeds)
+        for model, name, folder in rows
+        if seed < seeds_of.get((model, name, folder), seeds)
+    ]
+    return list(dict.fromkeys(every))
 
 
-def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | None = None) -> None:
+def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | None = None, paper: str | None = None) -> None:
     """Everything, from nothing or from wherever an earlier call stopped; prints what it made.
 
-    `root`: as the environment variable DATA_ROOT, see `presets.tables_data`.
+    `root`: as the environment variable DATA_ROOT, see `presets.tables_data`. `paper`: that of one paper alone, a key of
+    `NOTEBOOKS`.
     """
+    if paper is not None and paper not in NOTEBOOKS:
+        raise did_you_mean("paper", paper, NOTEBOOKS)
     started = time.monotonic()
     if root:
         os.environ["DATA_ROOT"] = root  # the notebooks' kernels read it
-    experiments = plan(preset, seeds)
+    experiments = plan(preset, seeds, paper)
     jobs = jobs or _default_jobs(experiments)
     _open_data(experiments, jobs)
     _train_and_measure(experiments, jobs)
-    sources = notebooks.select()
+    sources = notebooks.select(list(NOTEBOOKS[paper]) if paper else None)
     stale = [source for source in sources if not notebooks.is_current(source, preset)]
     print(f"{len(stale)} of {len(sources)} notebooks to execute; the others are as they would be.", flush=True)
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)

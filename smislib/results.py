@@ -122,6 +122,25 @@ def of_runs(data: str, preset: str) -> list[Record]:
     return records
 
 
+def with_committed(records: Sequence[Record], data: str, preset: str) -> tuple[list[Record], str]:
+    """The records of the store, and, of experiments that it has not measured, those committed with the library; and a
+    sentence that says which are which.
+
+    Only records of experiments that are the preset as it stands, by their hash: others are of values that have changed.
+    """
+    here, current = {r.experiment for r in records}, {}
+    committed = []
+    for r in read(paths.COMMITTED_RECORDS) if paths.COMMITTED_RECORDS.exists() else []:
+        if (r.data, r.preset) != (data, preset) or r.experiment in here or r.model not in MODELS:
+            continue
+        key = r.model, r.seed
+        if key not in current:
+            current[key] = presets.experiment(r.model, data, preset, r.seed).hash
+        committed += [r] if r.experiment == current[key] else []
+    n, m = len(here), len({r.experiment for r in committed})
+    return [*records, *committed], f"Of {n + m} trainings {n} were made here, {m} are committed records of another machine's."
+
+
 def in_reading(records: Iterable[Record], reading: str) -> list[Record]:
     """The records of one reading of mCSD and mOCD ("masked" or "spatial"), and all those that have no readings."""
     return [r for r in records if r.protocol.get("reading", reading) == reading]
@@ -251,6 +270,46 @@ def comparison(
         f"Published: {printed['confidence']}."
     )
     return table, caption
+
+
+def grid_comparison(
+    records: Sequence[Record], rows: dict[str, dict[str, str]], columns: dict[str, str], printed: Sequence[dict]
+) -> tuple[pd.DataFrame, str]:
+    """A table of metrics at several settings, published | reproduced, and its caption.
+
+    `rows` maps the paper's row to setting -> model; `columns` our metric to the paper's, whose column at a setting is
+    "FID 5%". `printed`: tables that print the same, e.g. as medians and as means (columns "FID 5% mean", "FID 5% std").
+    """
+    settings = list(dict.fromkeys(setting for of in rows.values() for setting in of))
+    ours = cells(records, [model for of in rows.values() for model in of.values()], list(columns))
+    frame = {}
+    for metric, theirs in columns.items():
+        arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
+        for setting in settings:
+            column = f"{theirs} {setting}".strip()
+            for i, table in enumerate(printed):
+                how = "published" if len(printed) == 1 else f"published ({table['as']})"
+                frame[column + arrow, how] = [_printed_at(table, row, column) for row in rows]
+            found = [ours.get((of.get(setting, ""), metric)) for of in rows.values()]
+            frame[column + arrow, f"reproduced as {metric}"] = [str(cell) if cell else "not run" for cell in found]
+    table = pd.DataFrame(frame, index=pd.Index(rows, name="method"))
+    used = list(ours.values())
+    presets_, data, counts = (sorted({getattr(r, k) for c in used for r in c.records}) for k in ("preset", "data", "seed"))
+    fewest = min((cell.seeds for cell in used), default=0)
+    caption = (
+        f"Reproduced: preset {', '.join(presets_)}, data {', '.join(data)}, {fewest} to {len(counts)} seeds a cell; ± is the sd over "
+        "seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small shipped "
+        f"network and are not the paper's. Published: {printed[0]['confidence']}."
+    )
+    return table, caption
+
+
+def _printed_at(table: dict, row: str, column: str) -> str:
+    """What a paper prints in a cell, which may be a mean and a standard deviation; "not available" without a source."""
+    if f"{column} mean" not in table["columns"]:
+        return published_cell(table, row, column) if column in table["columns"] else "not available"
+    mean, sd = (published_cell(table, row, f"{column} {what}") for what in ("mean", "std"))
+    return mean if mean == "not available" else f"{mean} ± {sd}"
 
 
 def save_table(table: pd.DataFrame, caption: str, name: str, preset: str) -> list[Path]:

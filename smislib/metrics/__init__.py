@@ -31,6 +31,8 @@ _ON_A_BACKBONE = {
     "IS": Metric(
         "Inception score: how sure a classifier is of each generated image, and how evenly its classes come", UP, "", "IS"
     ),
+    "FID over training": Metric("FID of a generator that was kept on the way", DOWN, "", None),
+    "IS over training": Metric("its Inception score", UP, "", None),
     "LPIPS": Metric("mean perceptual distance of two outputs for one label map, all codes drawn anew", UP, "", "LPIPS", True),
     "mCSD": Metric("mean class-specific diversity: distance inside the class whose code changes", UP, "", "mCSD", True),
     "mOCD": Metric("mean other-classes diversity: distance outside that class", DOWN, "", "mOCD", True),

@@ -73,7 +73,9 @@ class Labeller(nn.Module):
 
     def __init__(self, s: Schedule):
         super().__init__()
-        self.stem = nn.Conv2d(3, s.stem, 7 if s.shrink else 3, stride=2 if s.shrink else 1, padding=3 if s.shrink else 1, bias=False)
+        self.stem = nn.Conv2d(
+            3, s.stem, 7 if s.shrink else 3, stride=2 if s.shrink else 1, padding=3 if s.shrink else 1, bias=False
+        )
         self.shrink = s.shrink
         widths = (s.stem, *s.channels)
         self.blocks = nn.Sequential(

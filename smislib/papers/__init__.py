@@ -3,7 +3,8 @@
 A module of `PAPERS` has: SCHEDULES, model -> (preset, data set's name, {C, height, width, instance_edge}) -> its schedule;
 LOSS, model -> preset -> its loss weights; TRAIN, (model, preset) -> what differs from the optimiser of `presets.TRAIN`
 (where a data set has values of its own, the key is (preset, data set) and (model, preset, data set));
-EXPERIMENTS, the (model, data set) pairs behind its tables and figures.
+EXPERIMENTS, the (model, data set) pairs behind its tables and figures; EVERYTHING, where they are more than `make reproduce`
+has time for, which `make reproduce PAPER=name` runs.
 """
 
 from typing import Any
@@ -15,6 +16,13 @@ SCHEDULES = {model: schedule for paper in PAPERS for model, schedule in paper.SC
 LOSS = {model: of_preset for paper in PAPERS for model, of_preset in paper.LOSS.items()}
 TRAIN = {key: changes for paper in PAPERS for key, changes in paper.TRAIN.items()}
 EXPERIMENTS = tuple(pair for paper in PAPERS for pair in paper.EXPERIMENTS)
+NAMES = {"pix2pix": pix2pix, "spade": gaugan, "oasis": oasis, "s3gan": s3gan}
+
+
+def of(paper: str | None = None) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The experiments of each paper beside SMIS; of the one that is named, all that its tables have."""
+    everything = {name: getattr(module, "EVERYTHING", module.EXPERIMENTS) for name, module in NAMES.items()}
+    return {name: everything[name] if name == paper else module.EXPERIMENTS for name, module in NAMES.items()}
 
 
 def loss(model: str, preset: str, data_name: str) -> Any | None:
