@@ -36,16 +36,11 @@ def plan(preset: str, seeds: int = 1, paper: str | None = None) -> list[Experime
     folders, (main, root) = presets.tables_data(), presets.main_data()
     smis = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
     smis += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
-    smis.append(("groupdnet", "photos", None))
-    others = {name: [(model, data_name, None) for model, data_name in pairs] for name, pairs in papers.of(paper).items()}
-    rows = [row for name, of in {"smis": smis, **others}.items() if paper in (None, name) for row in of]
-    seeds_of = {("groupdnet", "photos", None): 1}  # a notebook shows it, no table has it
-    every = [
-        presets.experiment(model, name, preset, seed, folder)
-        for seed in range(seeds)
-        for model, name, folder in rows
-        if seed < seeds_of.get((model, name, folder), seeds)
-    ]
+    rows = {"smis": smis} | {name: [(*pair, None) for pair in pairs] for name, pairs in papers.of(paper).items()}
+    asked = [row for name, of in rows.items() if paper in (None, name) for row in of]
+    every = [presets.experiment(model, name, preset, seed, folder) for seed in range(seeds) for model, name, folder in asked]
+    if paper in (None, "smis"):
+        every.append(presets.experiment("groupdnet", "photos", preset, 0))
     return list(dict.fromkeys(every))
 
 

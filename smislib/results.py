@@ -287,7 +287,7 @@ def grid_comparison(
         arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
         for setting in settings:
             column = f"{theirs} {setting}".strip()
-            for i, table in enumerate(printed):
+            for table in printed:
                 how = "published" if len(printed) == 1 else f"published ({table['as']})"
                 frame[column + arrow, how] = [_printed_at(table, row, column) for row in rows]
             found = [ours.get((of.get(setting, ""), metric)) for of in rows.values()]
@@ -297,8 +297,8 @@ def grid_comparison(
     presets_, data, counts = (sorted({getattr(r, k) for c in used for r in c.records}) for k in ("preset", "data", "seed"))
     fewest = min((cell.seeds for cell in used), default=0)
     caption = (
-        f"Reproduced: preset {', '.join(presets_)}, data {', '.join(data)}, {fewest} to {len(counts)} seeds a cell; ± is the sd over "
-        "seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small shipped "
+        f"Reproduced: preset {', '.join(presets_)}, data {', '.join(data)}, {fewest} to {len(counts)} seeds a cell; ± is the sd "
+        "over seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small shipped "
         f"network and are not the paper's. Published: {printed[0]['confidence']}."
     )
     return table, caption

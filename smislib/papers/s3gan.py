@@ -68,7 +68,7 @@ LABELLER_NETWORKS = {
     "smoke": {"stem": 8, "channels": (8, 16, 16), "blocks": (1, 1, 1)},
     "demo": {"stem": 16, "channels": (24, 48, 96), "blocks": (1, 1, 1)},
     "paper": {  # ResNet-50 v2 of widening factor 16, which is four times the usual width (1901.09005)
-        "stem": 256, "channels": tuple(256 * 4 * m for m in (1, 2, 4, 8)), "blocks": (3, 4, 6, 3), "bottleneck": 4, "shrink": True,
+        "stem": 256, "channels": tuple(1024 * m for m in (1, 2, 4, 8)), "blocks": (3, 4, 6, 3), "bottleneck": 4, "shrink": True,
     },
 }  # fmt: skip
 
