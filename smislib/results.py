@@ -298,8 +298,8 @@ def grid_comparison(
     fewest = min((cell.seeds for cell in used), default=0)
     caption = (
         f"Reproduced: preset {', '.join(presets_)}, data {', '.join(data)}, {fewest} to {len(counts)} seeds a cell; ± is the sd "
-        "over seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small shipped "
-        f"network and are not the paper's. Published: {printed[0]['confidence']}."
+        "over seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small "
+        f"shipped network and are not the paper's. Published: {printed[0]['confidence']}."
     )
     return table, caption
 

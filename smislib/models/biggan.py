@@ -13,9 +13,10 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from ..errors import SmisError, did_you_mean
-from ..layers import ParamFreeBatchNorm, spectral_norm
+from ..layers import ParamFreeBatchNorm, he_, spectral_norm
 
 INITS = ("orthogonal", "normal")
 START = 4  # rows and columns of the start grid
@@ -35,6 +36,7 @@ class Schedule:
     z_part: int = 20
     embedding: int = 128
     init: str = "orthogonal"  # or "normal": N(0, 0.02)
+    spectral: bool = True  # norm of all weights; without it D starts from He's weights and its heads from 0
     rotations: bool = False  # D also tells by how many quarter turns an image was turned (self-supervision)
     classifier: bool = False  # D also tells the class of an image (co-training)
 
@@ -221,7 +223,14 @@ class Networks(nn.Module):
         self.schedule = s
         self.G, self.D, self.E = Generator(s), Discriminator(s), None
         self.register_buffer("prior", torch.full((s.C,), 1 / s.C))
+        if not s.spectral:
+            for module in [m for m in self.modules() if parametrize.is_parametrized(m)]:
+                parametrize.remove_parametrizations(module, "weight")
         self.apply(partial(_initialise, kind=s.init))
+        if not s.spectral:
+            self.D.apply(he_)
+            for head in filter(None, (self.D.projection, self.D.rotation, self.D.classifier)):
+                nn.init.zeros_(head.weight)
 
 
 @torch.no_grad()

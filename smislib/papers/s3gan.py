@@ -61,7 +61,14 @@ LABELLERS = {"rotation": 0.0, **{f"labeller_{k}": k / 100 for k in PERCENTS}}  #
 
 GENERATORS = {
     "smoke": {"channels": (16, 16, 8, 8), "d_channels": (8, 16, 16, 16), "attention": 0, "z_part": 4, "embedding": 8},
-    "demo": {"channels": (64, 64, 32, 16), "d_channels": (16, 32, 64, 64), "attention": 0, "z_part": 8, "embedding": 32},
+    "demo": {
+        "channels": (64, 64, 32, 16),
+        "d_channels": (16, 32, 64, 64),
+        "attention": 0,
+        "z_part": 8,
+        "embedding": 32,
+        "spectral": False,
+    },
     "paper": {"channels": tuple(96 * m for m in (16, 16, 8, 4, 2, 1)), "d_channels": tuple(96 * m for m in (1, 2, 4, 8, 16, 16))},
 }
 LABELLER_NETWORKS = {
