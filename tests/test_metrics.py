@@ -26,7 +26,7 @@ from smislib.evaluate import HeldOut
 from smislib.metrics import METRICS, Measurement, backbones, diversity, fid, inception, segformer, segmentation, speed
 from smislib.metrics import lpips as smis_lpips
 from smislib.metrics.diversity import class_diversity, lpips_diversity
-from smislib.metrics.train_backbones import Lessons, train_features, train_segmenter
+from smislib.metrics.train_backbones import LESSONS, Lessons, train_classifier, train_features, train_segmenter
 
 SIZE = 32
 
@@ -366,6 +366,10 @@ def test_inception_takes_the_official_file(tmp_path, monkeypatch):
     found = extract(images)
     assert found.shape == (2, 2048) and extract.suffix == ""
     assert torch.equal(found, net(((images + 1) * 127.5).round().to(torch.uint8))[0])
+    p = extract.probabilities(images)
+    assert p.shape == (2, 1008) and torch.allclose(p.sum(1), torch.ones(2, dtype=torch.float64))
+    logits = found.double() @ net.fc.weight.double().T  # without the bias
+    assert torch.allclose(p.log(), logits.log_softmax(1), atol=1e-4)
     assert "299x299" in extract.protocol["resize"] and extract.protocol["weights"] == backbones.file_hash(path)
     torch.save({"a": torch.zeros(1)}, path)
     with pytest.raises(SmisError, match="is not the FID Inception-v3"):
@@ -552,7 +556,7 @@ def test_every_label_of_the_papers_segmenters_is_a_class():
 def test_shipped_networks_are_small_and_independent(pictures):
     image = pictures["image"]
     nets = {name: backbones.load(name) for name in backbones.NAMES}
-    assert sum((paths.ASSETS / f"{name}.safetensors").stat().st_size for name in nets) <= 1_000_000
+    assert sum((paths.ASSETS / f"{name}.safetensors").stat().st_size for name in nets) <= 2**20
     assert len({net.weight_hash for net in nets.values()}) == len(nets)
     assert len({net.metadata["training"]["seed"] for net in nets.values()}) == len(nets)
     for net in nets.values():
@@ -600,6 +604,14 @@ def test_training_learns_and_repeats():
     wide = Lessons(seed=0, steps=20, n_train=2, n_test=2, rendered=(64,), tested=(32,), halvings=0, data="streets")
     net, scores, log = train_segmenter(wide)
     assert net.C == 12 and log[-1]["parts"] < log[0]["parts"] and 0 < scores["32px"]["mIoU"] < 1
+
+
+def test_a_classifier_learns_and_repeats():
+    lessons = replace(LESSONS["classifier_tokens"], steps=30, n_train=24, n_test=24, tested=(32,))
+    net, scores, log = train_classifier(lessons)
+    assert net.C == 24 and log[-1]["class"] < log[0]["class"] and 0 <= scores["32px"]["accuracy"] <= 1
+    again, _, _ = train_classifier(lessons)
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
 
 
 # speed and the registry

@@ -10,6 +10,7 @@ Classes are in the order of their names. A split's images are spread over its cl
 """
 
 import csv
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,11 +41,14 @@ SUFFIXES = (*PICTURES, ".jpeg")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds, by the names of its files: class names, and of each split the files and their labels."""
+    """What a folder holds, by the names of its files: class names, and of each split the files and their labels.
+
+    Files are text, such as train/ant/0.png, and below `root`: a million paths take a minute.
+    """
 
     root: Path
     names: tuple[str, ...]
-    files: dict[str, list[Path]]
+    files: dict[str, list[str]]
     labels: dict[str, list[int]]
     by: str  # "folder", or the name of the table
 
@@ -82,14 +86,13 @@ class ClassFolder(Dataset):
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         image = torch.from_numpy(self.decode(index)).movedim(-1, 0).float() / 127.5 - 1
-        name = self.files[index].relative_to(self.root).with_suffix("").as_posix()
-        return {"image": image, "label": self.labels[index], "name": name}
+        return {"image": image, "label": self.labels[index], "name": self.files[index].rpartition(".")[0]}
 
     def decode(self, index: int) -> np.ndarray:
         """The image, uint8 (H,W,3)."""
         if self.kept and index in self.kept:
             return self.kept[index]
-        image, size = folders.read_image(self.files[index]), (self.spec.width, self.spec.height)
+        image, size = folders.read_image(self.root / self.files[index]), (self.spec.width, self.spec.height)
         if self.spec.name == "imagenet":
             image = ImageOps.fit(image, size, Image.Resampling.BICUBIC)  # Pillow widens the kernel when it shrinks
         elif image.size != size:
@@ -127,7 +130,7 @@ def listing(spec: DataSpec) -> Listing:
             )
     names = tuple(sorted(there["train"]))
     number = {None: UNLABELLED} | {name: c for c, name in enumerate(names)}
-    spread = {split: _spread({path: number[name] for path, name in by_file.items()}) for split, by_file in named.items()}
+    spread = {split: _spread({file: number[name] for file, name in by_file.items()}) for split, by_file in named.items()}
     files, labels = ({split: [*take(s)] for split, s in spread.items()} for take in (dict.keys, dict.values))
     return Listing(root, names, files, labels, by)
 
@@ -137,14 +140,13 @@ def one_size(found: Listing, spec: DataSpec) -> tuple[int, int]:
 
     Raises SmisError that names two files of different sizes, a file that is no image, or one of another shape than the spec's.
     """
-    files = [path for split in found.files.values() for path in split]
-    sizes = _sizes(files)
-    (width, height), first = sizes[0], files[0]
-    for path, size in zip(files, sizes, strict=True):
+    files, sizes = [file for split in found.files.values() for file in split], _sizes(found)
+    width, height = sizes[0]
+    for file, size in zip(files, sizes, strict=True):
         if size != (width, height):
             raise SmisError(
-                f"{first} is {width}x{height} but {path} is {size[0]}x{size[1]} (width x height): all images must have one size. "
-                "Crop or resize them: nothing is cropped here."
+                f"{found.root / files[0]} is {width}x{height} but {found.root / file} is {size[0]}x{size[1]} (width x height): "
+                "all images must have one size. Crop or resize them: nothing is cropped here."
             )
     if abs(width / height / (spec.width / spec.height) - 1) > folders.ASPECT_TOLERANCE:
         raise SmisError(
@@ -172,7 +174,7 @@ def report(spec: DataSpec) -> str:
             + (f", {unlabelled} not labelled" if unlabelled else "")
             + (f"   published: {published}" if published else "")
         )
-    common = Counter(_sizes([path for split in found.files.values() for path in split])).most_common(5)
+    common = Counter(_sizes(found)).most_common(5)
     lines.append("sizes   " + ", ".join(f"{w}x{h} ({n})" for (w, h), n in common[:4]) + " .." * (len(common) > 4))
     return "\n".join([*lines, "no faults"])
 
@@ -188,16 +190,17 @@ def _place(root: Path, words: tuple[str, ...]) -> Path:
     return found
 
 
-def _images(folder: Path) -> list[Path]:
-    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+def _images(folder: Path) -> list[str]:
+    """The names of the images in a folder."""
+    with os.scandir(folder) as found:
+        return sorted(e.name for e in found if e.name.lower().endswith(SUFFIXES) and not e.name.startswith("."))
 
 
 def _class_folders(place: Path) -> list[Path]:
     return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _by_folder(place: Path) -> dict[Path, str | None]:
+def _by_folder(place: Path) -> dict[str, str | None]:
     """The images of a split and the names of their classes, which are those of their folders."""
     within = _class_folders(place)
     if not within:
@@ -209,42 +212,44 @@ def _by_folder(place: Path) -> dict[Path, str | None]:
         )
         raise SmisError(f"{place} holds no class folders; {hint}. Expected {place}/CLASS/*{'|*'.join(SUFFIXES)}.")
     if beside := _images(place):
-        raise SmisError(f"{beside[0]} lies beside the class folders of {place}, so it has no class. Move it into one.")
+        raise SmisError(f"{place / beside[0]} lies beside the class folders of {place}, so it has no class. Move it into one.")
     named = {}
     for folder in within:
         images = _images(folder)
         if not images:
             raise SmisError(f"the class folder {folder} holds no images (*{' or *'.join(SUFFIXES)}). Fill or remove it.")
-        named |= dict.fromkeys(images, folder.name)
+        named |= dict.fromkeys([f"{place.name}/{folder.name}/{image}" for image in images], folder.name)
     return named
 
 
-def _by_table(table: Path, places: dict[str, Path]) -> dict[str, dict[Path, str | None]]:
+def _by_table(table: Path, places: dict[str, Path]) -> dict[str, dict[str, str | None]]:
     """Likewise from the table of labels; class folders, where there are some, must say the same."""
     named = {
-        split: _by_folder(place) if _class_folders(place) else dict.fromkeys(_images(place)) for split, place in places.items()
+        split: _by_folder(place) if _class_folders(place) else dict.fromkeys(f"{place.name}/{image}" for image in _images(place))
+        for split, place in places.items()
     }
     for split, place in places.items():
         if not named[split]:
             raise SmisError(f"{place} holds no images (*{' or *'.join(SUFFIXES)}).")
-    line_of: dict[Path, int] = {}
-    for line, (file, name) in _rows(table):
-        where = f"{table}, line {line}"
-        found = [(split, table.parent / file) for split in places if table.parent / file in named[split]]
-        found = found or [(split, place / file) for split, place in places.items() if place / file in named[split]]
+    line_of: dict[str, int] = {}
+    for line, (given, name) in _rows(table):
+        where, given = f"{table}, line {line}", given.removeprefix("./")
+        found = [(split, given) for split in places if given in named[split]]
+        found = found or [(s, f"{place.name}/{given}") for s, place in places.items() if f"{place.name}/{given}" in named[s]]
         if len(found) != 1:
             many = f"is in {' and in '.join(str(places[split]) for split, _ in found)}" if found else "is not there"
-            raise SmisError(f"{where}: {file!r} {many}. Give its path in {table.parent}, as train/0001.png.")
-        (split, path) = found[0]
+            raise SmisError(f"{where}: {given!r} {many}. Give its path in {table.parent}, as train/0001.png.")
+        ((split, file),) = found
         if not name:
             raise SmisError(f"{where}: {file!r} has no class. Give one, or take the line out: the image is then not labelled.")
-        if path in line_of:
-            raise SmisError(f"{where}: {file!r} was listed before, in line {line_of[path]}. Remove one of them.")
-        if named[split][path] not in (None, name):
-            raise SmisError(f"{where}: {file!r} is of class {name!r}, but lies in the folder {path.parent.name!r}. Correct one.")
-        line_of[path], named[split][path] = line, name
-    if without := [path for path, name in named["test"].items() if name is None]:
-        raise SmisError(f"{without[0]} and {len(without) - 1} more images of test are not in {table}: give the class of each.")
+        if file in line_of:
+            raise SmisError(f"{where}: {file!r} was listed before, in line {line_of[file]}. Remove one of them.")
+        if (known := named[split][file]) not in (None, name):
+            raise SmisError(f"{where}: {file!r} is of class {name!r}, but lies in the folder {known!r}. Correct one.")
+        line_of[file], named[split][file] = line, name
+    if without := [file for file, name in named["test"].items() if name is None]:
+        more = f" and {len(without) - 1} more are" if len(without) > 1 else " is"
+        raise SmisError(f"{table.parent / without[0]}{more} not in {table.name}, which must give the class of every test image.")
     if not line_of:
         raise SmisError(f"{table} lists no file; expected lines as train/0001.png,cat.")
     return named
@@ -265,16 +270,18 @@ def _rows(table: Path) -> list[tuple[int, list[str]]]:
     return rows[1:]
 
 
-def _spread(labelled: dict[Path, int]) -> dict[Path, int]:
+def _spread(labelled: dict[str, int]) -> dict[str, int]:
     """The same in another order: every class, and what is not labelled, at even distances from beginning to end."""
     counts, seen, position = Counter(labelled.values()), Counter(), {}
-    for path, label in labelled.items():
-        position[path] = (seen[label] + 0.5) / counts[label]
+    for file, label in labelled.items():
+        position[file] = (seen[label] + 0.5) / counts[label]
         seen[label] += 1
     return dict(sorted(labelled.items(), key=lambda item: (position[item[0]], item[1])))
 
 
-def _sizes(files: list[Path]) -> list[tuple[int, int]]:
+def _sizes(found: Listing) -> list[tuple[int, int]]:
+    """(width, height) of every image, in the order of the splits."""
+    files = [found.root / file for split in found.files.values() for file in split]
     with ThreadPoolExecutor(cores()) as pool:
         return [*tqdm(pool.map(_size, files), "reading the sizes of images", len(files), delay=1, leave=False)]
 

@@ -228,7 +228,7 @@ def root_of(spec: DataSpec) -> Path:
 def needs_folder(spec: DataSpec) -> None:
     """Raise SmisError for a data set that has no files."""
     if spec.name not in NAMES:
-        raise SmisError(f"{spec.name} are made by the library, or have no label maps; there is no folder to check or to resize.")
+        raise SmisError(f"{spec.name} are rendered by the library, or have no labels; there is no folder to check or to resize.")
 
 
 def format_of(spec: DataSpec) -> Format:
