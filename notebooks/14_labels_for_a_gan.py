@@ -85,26 +85,19 @@ print("held-out pictures", tuple(held.shape), f"values {held.min():.2f} to {held
 
 # %%
 known = {k: keep_labels(truth, k / 100, seed, names) for k in PERCENTS}
-of_each = {k: torch.bincount(truth[where], minlength=C) for k, where in known.items()}
-looked_at = pd.DataFrame(
-    {
-        "labels": {f"{k}%": int(n.sum()) for k, n in of_each.items()},
-        "fewest of a class": {f"{k}%": int(n.min()) for k, n in of_each.items()},
-        "most of a class": {f"{k}%": int(n.max()) for k, n in of_each.items()},
-    }
-)
+of_each = [torch.bincount(truth[where], minlength=C) for where in known.values()]
+counted = [(int(n.sum()), int(n.min()), int(n.max())) for n in of_each]
+looked_at = pd.DataFrame(counted, [f"{k}%" for k in PERCENTS], ["labels", "fewest of a class", "most of a class"])
 print(looked_at)
 print("the few are among the many, match:", bool((known[PERCENTS[0]] <= known[PERCENTS[-1]]).all()))
 
 # %%
-shown = list(range(0, C, 3))
-most, frame = known[PERCENTS[-1]], (spec.height, spec.width)
-rows = {names[c]: pictures(train_set, of_class(c, 10)) for c in shown}
-framed = {names[c]: most[of_class(c, 10)][:, None, None].expand(-1, *frame) for c in shown}
-fig = viz.image_rows(rows, size=0.8, outlines=framed)
+shown, most = list(range(0, C, 3)), known[PERCENTS[-1]]
+rows = {names[c]: viz.framed(pictures(train_set, of_class(c, 10)), most[of_class(c, 10)]) for c in shown}
+fig = viz.image_rows(rows, size=0.8)
 caption = f"Real pictures; framed: the label is known at {PERCENTS[-1]} %. {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_1_data", caption, preset)
-print({name: f"{int(where[:, 0, 0].sum())} of {len(where)} known" for name, where in framed.items()})
+print({names[c]: f"{int(most[of_class(c, 10)].sum())} of {len(rows[names[c]])} known" for c in shown})
 
 # %% [markdown]
 # A share may be too small for a class. Then nothing is trained, and the message says what would do:
@@ -121,12 +114,15 @@ except SmisError as error:
 
 # %%
 digits = data.open_split(presets.data_spec(REAL, preset), "train")
-each = [(digits.labels == c).nonzero()[:4, 0] for c in range(10)]
-rows = {f"{i + 1}": pictures(digits, [where[i] for where in each]) for i in range(3)}
-fig = viz.image_rows(rows, [str(c) for c in range(10)], size=0.8)
-viz.save(fig, "fig_s3gan_2_digits", f"Handwritten digits, enlarged from 8x8 pixels; {len(digits)} to train with.", preset)
 of_digit = torch.bincount(digits.labels)
-print(f"{REAL}: {len(digits)} pictures, of a class {of_digit.min()} to {of_digit.max()}")
+print(f"{REAL}: {len(digits)} pictures to train with, of a class {of_digit.min()} to {of_digit.max()}")
+
+# %%
+firsts = [(digits.labels == c).nonzero()[:3, 0] for c in range(len(of_digit))]
+rows = {f"{i + 1}": pictures(digits, [where[i] for where in firsts]) for i in range(3)}
+fig = viz.image_rows(rows, data.classes(presets.data_spec(REAL, preset)).names, size=0.8)
+viz.save(fig, "fig_s3gan_2_digits", f"Handwritten digits, the first three of each. Preset {preset}, any seed.", preset)
+print("shown", tuple(torch.stack(list(rows.values())).shape))
 
 # %% [markdown]
 # ## BigGAN, the network that is told the class
@@ -178,22 +174,24 @@ INFERRED = ("s2gan_20", "s2gan_soft_20", "s2gan_co_20", "s3gan_20")
 GANS = ("single_label", "clustering", "biggan_only_20", *INFERRED, "biggan")
 store = {model: ready(presets.experiment(model, DATA, preset, seed), measure=model in LABELLERS) for model in (*LABELLERS, *GANS)}
 networks = {model: runs.load(run.weights) for model, run in store.items()}
+
+# %% tags=["nbval-ignore-output"]
 for model, run in store.items():
     e, count = run.experiment, sum(p.numel() for p in networks[model].parameters())
-    print(f"{MODELS[model].title:18} {count:9,} parameters, {e.train.steps:6} steps of {e.train.batch}")
+    print(f"{model:14} {MODELS[model].title:16} {count:9,} parameters, {e.train.steps:6} steps of {e.train.batch}")
 
 # %% [markdown]
 # What does each part of the code do in a trained BigGAN? One code, one class, and each row draws one part anew.
 
 # %% tags=["nbval-ignore-output"]
-gan, one = networks["biggan"], one_hot(torch.tensor([names.index("house")]), C)
+gan, house = networks["biggan"], one_hot(torch.tensor([names.index("house")]), C)
 part, fixed = gan.schedule.z_part, draw(gan, 1, generator(seed, "parts")).repeat(8, 1)
-fresh_codes = draw(gan, 8, generator(seed, "parts", "anew"))
-rows = {}
+anew, rows = draw(gan, 8, generator(seed, "parts", "anew")), {}
 for i, door in enumerate(doors[: len(gan.schedule.channels)]):
-    codes = fixed.clone()
-    codes[:, i * part : (i + 1) * part] = fresh_codes[:, i * part : (i + 1) * part]
-    rows[door] = generate(gan, one, codes)
+    own = torch.arange(fixed.shape[1]) // part == i
+    rows[door] = generate(gan, house, torch.where(own, anew, fixed))
+
+# %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, size=0.8)
 viz.save(fig, "fig_s3gan_3_parts", f"BIGGAN, one part of the code drawn anew. {DATA}, preset {preset}, seed {seed}.", preset)
 for door, images in rows.items():
@@ -219,14 +217,20 @@ print(f"held-out pictures whose own class has the largest projection: {asked:.1%
 # alone gives pictures that look better and differ less.
 
 # %% tags=["nbval-ignore-output"]
-judge, cuts = judge_of(spec), {"all of N(0,1)": None, "truncation 1": 1.0, "truncation 0.5": 0.5}
+cuts = {"all of N(0,1)": None, "truncation 1": 1.0, "truncation 0.5": 0.5}
 some = torch.eye(C)[shown]
 rows = {name: generate(gan, some, draw(gan, len(some), generator(seed, "cut"), t)) for name, t in cuts.items()}
 fig = viz.image_rows(rows, [names[c] for c in shown], size=0.95)
 viz.save(fig, "fig_s3gan_4_truncation", f"BIGGAN, truncated codes. {DATA}, preset {preset}, seed {seed}.", preset)
+
+# %% [markdown]
+# A classifier that knows the real things, and that took no part in any training here, is the judge of what they show:
+
+# %% tags=["nbval-ignore-output"]
+judge = judge_of(spec)
 for name, t in cuts.items():
     right = label_quality.class_agreement(gan, judge, 4, generator(seed, "cut", name), t).mean()
-    spread = generate(gan, one, draw(gan, 64, generator(seed, "cut"), t)).std(0).mean()
+    spread = generate(gan, house, draw(gan, 64, generator(seed, "cut"), t)).std(0).mean()
     print(f"{name:15} the judge finds the class {right:.1%}, standard deviation inside a class {spread:.3f}")
 
 # %% [markdown]
@@ -241,6 +245,8 @@ e = presets.experiment("rotation", DATA, preset, seed)
 fresh, objective = runs.build(e), LabellingObjective(e.loss, None)
 pool = pictures(train_set, range(min(1000, len(train_set))))
 told = {"fresh": label_quality.turns_told(fresh.E, held)}
+
+# %% tags=["nbval-ignore-output"]
 optimizer = torch.optim.Adam(fresh.parameters(), e.train.lr_g)
 for step in range(STEPS):
     rng = generator(seed, "live", step)
@@ -251,20 +257,22 @@ for step in range(STEPS):
     optimizer.step()
 print(f"cross entropy after {STEPS} steps {terms['rotation']:.2f}; of a guess {torch.tensor(4.0).log():.2f}")
 
+# %% [markdown]
+# Before, after those steps, and trained to the end (with all pictures):
+
 # %% tags=["nbval-ignore-output"]
 told[f"after {STEPS} steps"] = label_quality.turns_told(fresh.E, held)
 told["trained"] = label_quality.turns_told(networks["rotation"].E, held)
 TURNS = ("0°", "90°", "180°", "270°")
-turns = pd.DataFrame({who: label_quality.turns_right(said) for who, said in told.items()}, index=TURNS).T
+turns = pd.DataFrame([label_quality.turns_right(said) for said in told.values()], list(told), TURNS)
 turns["all"] = turns.mean(1)
-print(f"share told rightly of {len(held)} held-out pictures, each turned four ways")
-print(turns.round(3))
+print(f"share told rightly of {len(held)} held-out pictures, each turned four ways\n{turns.round(3)}")
 
 # %% tags=["nbval-ignore-output"]
 said = told["trained"][:, :8]
 wrong = (said != torch.arange(4)[:, None]).flatten().tolist()
 fig = viz.captioned(turned(held[:8]), [f"says {TURNS[i]}" for i in said.flatten()], 8, size=0.85, marked=wrong)
-caption = f"Rows: turned by {', '.join(TURNS)}; what it says (red: wrong). Held-out {DATA}, preset {preset}, seed {seed}."
+caption = f"Turned counter-clockwise, a row each; what it says (red: wrong). Held-out {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_5_turns", caption, preset)
 print(f"of these {len(wrong)} pictures {sum(wrong)} wrong")
 
@@ -278,24 +286,26 @@ print(f"of these {len(wrong)} pictures {sum(wrong)} wrong")
 clustering = networks["clustering"]
 K = clustering.schedule.C
 clustered = labels_for(clustering.experiment, train_set, K, networks["rotation"]).argmax(1)
-inside = label_quality.confusion(clustered, truth, K, C)  # (K,C)
-size, (top, main) = inside.sum(1), inside.max(1)
-order = (top / size.clamp(min=1)).argsort(descending=True).tolist()
-order = [k for k in order if size[k] >= 4]
+size = torch.bincount(clustered, minlength=K)
 print(f"{K} clusters of {int(size.min())} to {int(size.max())} pictures, purity {label_quality.purity(clustered, truth):.3f}")
 
 # %% tags=["nbval-ignore-output"]
-chosen = [*order[:3], *order[len(order) // 2 - 1 : len(order) // 2 + 1], *order[-2:]] if len(order) > 7 else order
-rows = {f"{names[main[k]]} {top[k] / size[k]:.0%}": pictures(train_set, (clustered == k).nonzero()[:12, 0]) for k in chosen}
+top, main = label_quality.confusion(clustered, truth, K, C).max(1)
+order = [k for k in (top / size.clamp(min=1)).argsort(descending=True).tolist() if size[k] >= 4]
+chosen = [order[i * (len(order) - 1) // 5] for i in range(6)]
+rows = {f"{k}: {names[main[k]]} {top[k] / size[k]:.0%}": pictures(train_set, (clustered == k).nonzero()[:12, 0]) for k in chosen}
+
+# %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, size=0.75)
-caption = f"Clusters (rows), named by their commonest class, purest to least pure. {DATA}, preset {preset}, seed {seed}."
+caption = f"Clusters (rows) with their commonest class, purest to least pure. {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_6_clusters", caption, preset)
-print({name: len(images) for name, images in rows.items()})
+print({name: f"{len(images)} of {size[k]}" for k, (name, images) in zip(chosen, rows.items(), strict=True)})
 
 # %% [markdown]
 # Look along the rows: is a cluster a thing, a colour, a pose? Two numbers say how much clusters and true classes share. *Purity*
-# is the share of pictures whose class is the commonest of their cluster; it grows with k, whatever the clusters are, so shuffled
-# ones stand beside. *Normalised mutual information* (NMI) charges for many clusters.
+# is the share of pictures whose class is the commonest of their cluster. *Normalised mutual information* (NMI) is what one knows
+# of the class when told the cluster. Both grow with k whatever the clusters are: a cluster of one picture is pure. So clusters
+# of the same sizes, shuffled, stand beside, and what counts is the distance from them.
 
 # %% tags=["nbval-ignore-output"]
 features, _ = label_sources.read(networks["rotation"], train_set)
@@ -308,11 +318,10 @@ print(by_k.round(3).to_string())
 # %% tags=["nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(4.6, 2.6))
 for score, color in (("purity", "#3566a8"), ("NMI", "#d1603d")):
-    ax.plot(by_k.index, by_k[score], "o-", color=color, markersize=4, label=score)
-    ax.plot(by_k.index, by_k[f"{score}, shuffled"], "o--", color=color, markersize=3, alpha=0.5, label=f"{score}, shuffled")
-ax.set_xscale("log")
+    by_k[score].plot(ax=ax, style="o-", color=color, markersize=4, logx=True)
+    by_k[f"{score}, shuffled"].plot(ax=ax, style="o--", color=color, markersize=3, alpha=0.5, logx=True)
 ax.set_xticks(ks, [str(k) for k in ks])
-ax.minorticks_off()
+ax.set_xticks([], minor=True)
 ax.set(xlabel=f"clusters k (true classes: {C})", ylim=(0, 1))
 ax.legend(fontsize=8, ncols=2, loc="upper left")
 viz.save(fig, "fig_s3gan_7_sweep", caption, preset)
@@ -323,10 +332,11 @@ print(f"k = {C}: NMI {by_k.loc[C, 'NMI']:.3f}, of shuffled clusters {by_k.loc[C,
 # that has seen some labels:
 
 # %% tags=["nbval-ignore-output"]
-spaces = {"pixels": pictures(train_set, range(len(train_set))).flatten(1)}
-spaces["random weights"] = label_sources.read(runs.build(e).eval(), train_set)[0]
-spaces |= {"rotations": features, f"{PERCENTS[-1]} % of the labels": label_sources.read(networks["labeller_20"], train_set)[0]}
-found = {name: label_quality.sweep(x, truth, [C], seed).loc[C] for name, x in spaces.items()}
+few = torch.utils.data.Subset(train_set, range(min(5000, len(train_set))))
+spaces = {"pixels": pictures(few, range(len(few))).flatten(1), "rotations": features[: len(few)]}
+spaces["random weights"] = label_sources.read(runs.build(e).eval(), few)[0]
+spaces[f"{PERCENTS[-1]} % of the labels"] = label_sources.read(networks["labeller_20"], few)[0]
+found = {name: label_quality.sweep(x, truth[: len(few)], [C], seed).loc[C] for name, x in spaces.items()}
 of_space = pd.DataFrame(found).T[["purity", "NMI"]].astype(float)
 print(of_space.round(3))
 
@@ -340,17 +350,23 @@ print(of_space.round(3))
 # With some labels the same network gets a second task: the class of the labelled pictures. Then it reads all the others.
 
 # %% tags=["nbval-ignore-output"]
-inferred = {
-    k: labels_for(presets.experiment(f"s2gan_{k}", DATA, preset, seed), train_set, C, networks[f"labeller_{k}"]).argmax(1)
-    for k in PERCENTS
-}
+inferred = {}
+for k in PERCENTS:
+    gan_k = presets.experiment(f"s2gan_{k}", DATA, preset, seed)  # which would be trained with these labels
+    inferred[k] = labels_for(gan_k, train_set, C, networks[f"labeller_{k}"]).argmax(1)
+wrong_of = {k: (y != truth)[~known[k]].double().mean().item() for k, y in inferred.items()}
+print({f"{k} %": f"{wrong:.1%} of the inferred labels are wrong" for k, wrong in wrong_of.items()})
+
+# %% tags=["nbval-ignore-output"]
 records = [r for r in results.of_runs(DATA, preset) if r.seed == seed and r.model in LABELLERS]
 held_out = results.cells(records, LABELLERS, ["Top-1 error"])
 printed = results.published("S3GAN_1903.02271", "table_3")
+print("published for", printed["caption"])
+
+# %% tags=["nbval-ignore-output"]
 errors = looked_at[["labels"]].copy()
 errors["top-1 error, held out (%)"] = [str(held_out[f"labeller_{k}", "Top-1 error"]) for k in PERCENTS]
-wrong_of = {k: (y != truth)[~known[k]].double().mean().item() for k, y in inferred.items()}
-errors["inferred labels that are wrong (%)"] = [results.significant(100 * wrong_of[k]) for k in PERCENTS]
+errors["inferred labels that are wrong (%)"] = [results.significant(100 * wrong) for wrong in wrong_of.values()]
 errors["published (ImageNet)"] = [results.published_cell(printed, "TOP-1 ERROR", f"{k}%") for k in PERCENTS]
 caption = f"What the labellers get wrong. {DATA}, preset {preset}, seed {seed}; brackets: 95 % bootstrap interval."
 results.save_table(errors, caption, "table_s3gan_labels", preset)
@@ -364,37 +380,40 @@ k = PERCENTS[-1]
 guess, unknown = inferred[k], ~known[k]
 mistakes = label_quality.confusion(truth[unknown], guess[unknown], C, C)
 share = mistakes / mistakes.sum(1, keepdim=True).clamp(min=1)
+print(f"{int(unknown.sum())} inferred labels; right, mean over the classes: {share.diag().mean():.1%}")
+
+# %% tags=["nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(5.6, 5.0))
 viz.matrix(share, names, ax, rows="true class", columns="inferred class", label="share of the true class")
 caption = f"Inferred labels of the training set, {k} % of the labels known. {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_8_confusion", caption, preset)
-ranked = share.diag().argsort().tolist()
-print(f"inferred rightly, mean over classes: {share.diag().mean():.1%}")
-for what, some in (("hardest", ranked[:3]), ("easiest", ranked[-3:])):
-    print(f"{what}: " + ", ".join(f"{names[c]} {share[c, c]:.1%}" for c in some))
+ranked = share.diag().argsort(stable=True).tolist()
+for what, some_classes in (("hardest", ranked[:3]), ("easiest", ranked[-3:])):
+    print(f"{what}: " + ", ".join(f"{names[c]} {share[c, c]:.1%}" for c in some_classes))
 
 # %% [markdown]
 # The pairs that are confused most: left pictures of one class that were given the label of the other, right the other.
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def up_to(n: int, where: torch.Tensor) -> torch.Tensor:
     """The first n training pictures of those, the rest blank."""
-    found = where.nonzero()[:n, 0]
-    blank = torch.ones(n - len(found), 3, *frame)
-    return torch.cat([pictures(train_set, found), blank]) if len(found) else blank
+    found = [*pictures(train_set, where.nonzero()[:n, 0])]
+    return torch.stack([*found, *[torch.ones(3, spec.height, spec.width)] * (n - len(found))])
 
 
-pairs = label_quality.most_confused(mistakes, 4)
-rows = {
-    f"{names[a]} → {names[b]}": torch.cat([up_to(5, unknown & (truth == a) & (guess == b)), up_to(5, truth == b)])
-    for a, b in pairs
-}
+# %% tags=["nbval-ignore-output"]
+rows, pairs = {}, label_quality.most_confused(mistakes, 4)
+for a, b in pairs:
+    mistaken = unknown & (truth == a) & (guess == b)
+    rows[f"{names[a]} → {names[b]}"] = torch.cat([up_to(5, mistaken), up_to(5, truth == b)])
+    print(f"{share[a, b]:.1%} of {names[a]} are taken for {names[b]}; {share[b, a]:.1%} the other way round")
+
+# %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, [*["mistaken"] * 5, *["real"] * 5], size=0.85)
 caption = f"Most confused: class → inferred label. {k} % of the labels, {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_9_confused", caption, preset)
-for a, b in pairs:
-    print(f"{share[a, b]:.1%} of {names[a]} are taken for {names[b]}; {share[b, a]:.1%} the other way round")
+print("shown", tuple(torch.stack(list(rows.values())).shape))
 
 # %% [markdown]
 # ## Soft labels
@@ -405,25 +424,34 @@ for a, b in pairs:
 # %% tags=["nbval-ignore-output"]
 soft = labels_for(networks["s2gan_soft_20"].experiment, train_set, C, networks["labeller_20"])
 entropy, right = torch.special.entr(soft).sum(1), guess == truth
+both = {"inferred rightly": entropy[unknown & right], "wrongly": entropy[unknown & ~right]}
+print("mean entropy:", {name: round(x.mean().item(), 3) for name, x in both.items()})
+
+# %% tags=["nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(4.6, 2.3))
-both = [entropy[unknown & right].numpy(), entropy[unknown & ~right].numpy()]
-ax.hist(both, bins=24, stacked=True, label=["inferred rightly", "wrongly"], color=["#3566a8", "#d1603d"])
-ax.set(xlabel=f"entropy of the soft label (nats; at most {torch.tensor(float(C)).log():.2f})", ylabel="pictures")
+top = torch.tensor(float(C)).log().item()
+ax.hist([x.numpy() for x in both.values()], 24, (0, top), stacked=True, label=list(both), color=["#3566a8", "#d1603d"])
+ax.set(xlabel=f"entropy of the soft label (nats; at most {top:.2f})", ylabel="pictures")
 ax.legend()
 caption = f"How undecided the labeller is, {k} % of the labels. {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_10_entropy", caption, preset)
-print("mean entropy:", {name: round(float(x.mean()), 3) for name, x in zip(("right", "wrong"), both, strict=True)})
+print(f"above half of the largest entropy: {(entropy[unknown] > top / 2).float().mean():.1%} of the pictures")
+
+# %% [markdown]
+# Above any pictures, below the most doubtful ones:
 
 # %% tags=["nbval-ignore-output"]
 doubtful = torch.where(unknown, entropy, -1).argsort(descending=True)[:7]
-usual = unknown.nonzero()[:7, 0]
-some_of = torch.cat([usual, doubtful])
-p, j = soft[some_of].topk(3)
-texts = ["\n".join(f"{names[c]} {v:.2f}" for c, v in zip(cs, vs, strict=True)) for cs, vs in zip(j, p, strict=True)]
-fig = viz.captioned(pictures(train_set, some_of), texts, 7, size=1.1, marked=(~right[some_of]).tolist())
+looked = torch.cat([unknown.nonzero()[:7, 0], doubtful])
+p, likeliest = soft[looked].topk(3)
+texts = ["\n".join(f"{names[c]} {v:.2f}" for c, v in zip(cs, vs, strict=True)) for cs, vs in zip(likeliest, p, strict=True)]
+print(f"probability of the likeliest class: {p[:7, 0].mean():.2f} at the top, {p[7:, 0].mean():.2f} at the bottom")
+
+# %% tags=["nbval-ignore-output"]
+fig = viz.captioned(pictures(train_set, looked), texts, 7, size=1.1, marked=(~right[looked]).tolist())
 caption = f"The three likeliest classes (red: wrong); bottom: the most doubtful. {DATA}, preset {preset}, seed {seed}."
 viz.save(fig, "fig_s3gan_11_soft", caption, preset)
-print(f"probability of the likeliest class: {p[:7, 0].mean():.2f} at the top, {p[7:, 0].mean():.2f} at the bottom")
+print(f"wrong: {int((~right[looked[:7]]).sum())} of the upper, {int((~right[looked[7:]]).sum())} of the lower row")
 
 # %% [markdown]
 # What does a network make of a soft label? Embedding and projection are linear: it becomes the mixture of its classes' vectors.
@@ -457,40 +485,46 @@ rows = {"real": held[:10]}
 for model in ("single_label", "clustering", "s3gan_20", "biggan"):
     net, rng = networks[model], generator(seed, "samples")
     rows[MODELS[model].title] = generate(net, draw_classes(net.prior, 10, rng), draw(net, 10, rng))
+
+# %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, size=0.9)
 viz.save(fig, "fig_s3gan_12_samples", f"Samples of classes that were drawn. {DATA}, preset {preset}, seed {seed}.", preset)
 for title, images in rows.items():
-    detail = images.diff(dim=-1).abs().mean()
-    print(f"{title:18} standard deviation over the pictures {images.std(0).mean():.3f}, detail {detail:.3f}")
+    spread, detail = images.std(0).mean(), images.diff(dim=-1).abs().mean()
+    print(f"{title:18} standard deviation over the pictures {spread:.3f}, detail {detail:.3f}")
 
 # %% [markdown]
 # Class by class: both were asked for the same things, with the same codes.
 
 # %% tags=["nbval-ignore-output"]
-pair, n = ("biggan", "s3gan_20"), 5
+n, codes = 5, draw(gan, 5 * len(shown), generator(seed, "by class"))
 asked = torch.eye(C)[shown].repeat_interleave(n, 0)
-made = {model: generate(networks[model], asked, draw(gan, len(asked), generator(seed, "by class"))) for model in pair}
-sheets = [images.unflatten(0, (len(shown), n)) for images in made.values()]
-rows = dict(zip([names[c] for c in shown], torch.cat(sheets, dim=1), strict=True))
-fig = viz.image_rows(rows, [*["BIGGAN"] * n, *["S3GAN"] * n], size=0.85)
-caption = f"BIGGAN with all labels and {MODELS['s3gan_20'].title} of them. {DATA}, preset {preset}, seed {seed}."
-viz.save(fig, "fig_s3gan_13_classes", caption, preset)
+made = {model: generate(networks[model], asked, codes) for model in ("biggan", "s3gan_20")}
 for model, images in made.items():
     found = judge.probabilities(images).argmax(1).cpu() == asked.argmax(1)
     print(f"{MODELS[model].title:12} the judge finds the class in {int(found.sum())} of these {len(found)} pictures")
+
+# %% tags=["nbval-ignore-output"]
+sheet = torch.cat([images.unflatten(0, (len(shown), n)) for images in made.values()], dim=1)
+fig = viz.image_rows({names[c]: row for c, row in zip(shown, sheet, strict=True)}, [*["BIGGAN"] * n, *["S3GAN"] * n], size=0.85)
+caption = f"BIGGAN with all labels and {MODELS['s3gan_20'].title} of them. {DATA}, preset {preset}, seed {seed}."
+viz.save(fig, "fig_s3gan_13_classes", caption, preset)
+print("shown", tuple(sheet.shape))
 
 # %% [markdown]
 # From code to code at one class, and from class to class at one code. No picture between two classes was ever asked for in
 # training.
 
 # %% tags=["nbval-ignore-output"]
-t, codes = torch.linspace(0, 1, 9), draw(gan, 4, generator(seed, "between"))
+t, codes, one = torch.linspace(0, 1, 9), draw(gan, 3, generator(seed, "between")), torch.eye(C)[:, None]  # one[c] is (1,C)
 rows = {}
-for c in (names.index("house"), names.index("fish")):
-    rows[f"{names[c]}, two codes"] = generate(gan, torch.eye(C)[c : c + 1], sample.interpolate(gan, codes[:1], codes[1:2], t))
+for name in ("house", "fish"):
+    rows[f"{name}, two codes"] = generate(gan, one[names.index(name)], sample.interpolate(gan, codes[:1], codes[1:2], t))
 for a, b in (("house", "lighthouse"), ("fish", "bird"), ("mug", "teapot")):
-    ends = (torch.eye(C)[names.index(name)][None] for name in (a, b))
-    rows[f"{a} to {b}"] = generate(gan, sample.interpolate(gan, *ends, t), codes[2:3])
+    y = sample.interpolate(gan, one[names.index(a)], one[names.index(b)], t)
+    rows[f"{a} to {b}"] = generate(gan, y, codes[2:])
+
+# %% tags=["nbval-ignore-output"]
 fig = viz.image_rows(rows, size=0.85)
 viz.save(fig, "fig_s3gan_14_between", f"BIGGAN between codes and between classes. {DATA}, preset {preset}, seed {seed}.", preset)
 for what, images in rows.items():
@@ -498,24 +532,21 @@ for what, images in rows.items():
     print(f"{what:20} mean change from picture to picture {steps.mean():.3f}, largest {steps.max():.3f}")
 
 # %% [markdown]
-# Does one get what one asks for? A classifier that knows the real things judges samples of every class: *class agreement*. It
-# sees whether the thing is there, not whether the picture is good; FID, which does, is in notebook 15.
+# Does one get what one asks for? The judge looks at samples of every class: *class agreement*. It sees whether the thing is
+# there, not whether the picture is good; FID, which does, is in notebook 15.
 
 # %% tags=["nbval-ignore-output"]
 n = 4 if preset == "smoke" else 20
 judged = ("biggan_only_20", "s2gan_soft_20", "s2gan_co_20", "s2gan_20", "s3gan_20", "biggan")
 agreement = {m: label_quality.class_agreement(networks[m], judge, n, generator(seed, "agreement")) for m in judged}
-agreement["real"] = torch.stack(
-    [(judge.probabilities(held[held_truth == c]).argmax(1).cpu() == c).double().mean() for c in held_truth.unique()]
-)
-bought = pd.DataFrame(
-    {
-        "class agreement (%)": {m: 100 * a.mean().item() for m, a in agreement.items()},
-        "standard error": {m: 100 * (a * (1 - a) / n / len(a)).mean().sqrt().item() for m, a in agreement.items() if m != "real"},
-        "classes never found": {m: int((a == 0).sum()) for m, a in agreement.items()},
-    }
-).loc[list(agreement)]
-bought.index = ["real, held out" if m == "real" else MODELS[m].title for m in agreement]
+of_real = (judge.probabilities(held).argmax(1).cpu() == held_truth).double().mean().item()
+print(f"the judge is right about {of_real:.1%} of {len(held)} real held-out pictures; a guess about {1 / C:.1%}")
+
+# %% tags=["nbval-ignore-output"]
+bought = pd.DataFrame(index=[MODELS[m].title for m in judged])
+bought["class agreement (%)"] = [100 * a.mean().item() for a in agreement.values()]
+bought["standard error"] = [100 * ((a * (1 - a)).mean() / (n * C)).sqrt().item() for a in agreement.values()]
+bought["classes never found"] = [int((a == 0).sum()) for a in agreement.values()]
 caption = f"How often a judge finds the class asked for, {n} samples of each. {DATA}, preset {preset}, seed {seed}."
 results.save_table(bought.round(1), caption, "table_s3gan_agreement", preset)
 print(bought.round(1).to_string())
@@ -539,5 +570,6 @@ for space, scores in of_space.iterrows():
     print(f"clusters of {space}, k = {C}: purity {scores['purity']:.3f}, NMI {scores['NMI']:.3f}")
 for k in PERCENTS:
     print(f"{k:2} % of the labels: {wrong_of[k]:.1%} of the inferred ones are wrong")
-for title, value in bought["class agreement (%)"].items():
-    print(f"class agreement, {title}: {value:.1f} %")
+for title, row in bought.iterrows():
+    print(f"class agreement, {title}: {row['class agreement (%)']:.1f} ± {row['standard error']:.1f} %")
+print(f"class agreement, real pictures: {of_real:.1%}")

@@ -39,6 +39,7 @@ STYLE = {
 matplotlib.rcParams.update(STYLE)
 
 
+OUTLINE = "#ff2bd6"
 VECTORS = 12  # pictures in a figure that is also saved as SVG
 
 
@@ -64,6 +65,14 @@ def spotlight(label_map: Tensor, classes: Classes, shown: Sequence[int]) -> Tens
 def highlight(images: Tensor, region: Tensor) -> Tensor:
     """Images (N,3,H,W) as they are in the region, bool (N,H,W), pale grey elsewhere."""
     return torch.where(region[:, None], images, 0.4 + 0.12 * images.mean(1, keepdim=True))
+
+
+def framed(images: Tensor, marked: Tensor, width: int = 2) -> Tensor:
+    """Images (N,3,H,W), those that are `marked`, bool (N,), with a frame in the colour of the outlines."""
+    inner = torch.zeros(images.shape[-2:], dtype=torch.bool)
+    inner[width:-width, width:-width] = True
+    colour_ = torch.tensor(matplotlib.colors.to_rgb(OUTLINE))[:, None, None] * 2 - 1
+    return torch.where(inner | ~marked[:, None, None, None], images, colour_)
 
 
 def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
@@ -117,7 +126,7 @@ def image_rows(
         for ax, image in zip(row, images, strict=False):
             ax.imshow(_to_uint8(image).numpy(), interpolation="nearest" if H < 48 else "antialiased")
         for ax, region in zip(row, (outlines or {}).get(name, ()), strict=False):
-            _outline(ax, region, "#ff2bd6")
+            _outline(ax, region, OUTLINE)
     for ax, text in zip(axes[0], columns or (), strict=False):
         ax.set_title(text, pad=3)
     if title:
