@@ -45,12 +45,12 @@ DATA_SPECS = {
         "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
     "tokens": {
-        "smoke": DataSpec("tokens", 32, 32, n_train=192, n_test=64),
+        "smoke": DataSpec("tokens", 32, 32, n_train=800, n_test=64),
         "demo": DataSpec("tokens", 32, 32, n_train=4800, n_test=1000),
         "paper": DataSpec("tokens", 128, 128, n_train=50000, n_test=10000),
     },
     "digits": {
-        "smoke": DataSpec("digits", 32, 32, n_train=192, n_test=64),
+        "smoke": DataSpec("digits", 32, 32, n_train=400, n_test=64),
         "demo": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
         "paper": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
     },
