@@ -45,7 +45,7 @@ DATA_SPECS = {
         "paper": DataSpec("rooms", 256, 256, n_train=20210, n_test=2500),
     },
     "tokens": {
-        "smoke": DataSpec("tokens", 32, 32, n_train=800, n_test=64),
+        "smoke": DataSpec("tokens", 32, 32, n_train=480, n_test=64),  # 5 % of the labels: one of each class
         "demo": DataSpec("tokens", 32, 32, n_train=4800, n_test=1000),
         "paper": DataSpec("tokens", 128, 128, n_train=50000, n_test=10000),
     },

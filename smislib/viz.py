@@ -125,6 +125,34 @@ def image_rows(
     return fig
 
 
+def captioned(images: Tensor, texts: Sequence[str], columns: int, size: float = 1.0, marked: Sequence[bool] = ()) -> Figure:
+    """Images (N,3,H,W) row by row, each above its text, which may have lines; the text of a `marked` one is red."""
+    lines, rows = max(text.count("\n") for text in texts) + 1, -(-len(images) // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(columns * size, rows * (size + 0.13 * lines)), squeeze=False, gridspec_kw={"wspace": 0.08}
+    )
+    fig.subplots_adjust(hspace=0.13 * lines / size + 0.1)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for i, (ax, image, text) in enumerate(zip(axes.flat, images, texts, strict=False)):
+        ax.imshow(_to_uint8(image).numpy(), interpolation="nearest" if image.shape[-1] < 48 else "antialiased")
+        red = i < len(marked) and marked[i]
+        ax.text(0.5, -0.05, text, transform=ax.transAxes, ha="center", va="top", fontsize=7, color="#b3261e" if red else "0.15")
+    return fig
+
+
+def matrix(values: Tensor, names: Sequence[str], ax: plt.Axes, *, rows: str, columns: str, label: str) -> plt.Axes:
+    """Values (C,C) in [0,1] as a heat map, the names on both axes; `rows`, `columns` and `label` say what they are."""
+    shown = ax.imshow(values, cmap="magma_r", vmin=0, vmax=1)
+    ax.set(xlabel=columns, ylabel=rows)
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    ax.set_yticks(range(len(names)), names, fontsize=7)
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.figure.colorbar(shown, ax=ax, shrink=0.6, pad=0.02, label=label).outline.set_visible(False)
+    return ax
+
+
 def curves(history: Sequence[dict], terms: Sequence[str], smooth: int = 5, ax: plt.Axes | None = None) -> plt.Axes:
     """Terms of a run's log over its steps: faint as logged, strong as the running mean over `smooth` entries."""
     ax = ax or plt.subplots(figsize=(4.2, 2.4))[1]

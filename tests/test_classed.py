@@ -103,7 +103,7 @@ def test_digits_that_there_are_not_are_refused(changes, message):
 
 
 def test_presets_of_tokens_and_digits():
-    assert [presets.data_spec("tokens", preset).n_train for preset in presets.PRESETS] == [192, 4800, 50000]
+    assert [presets.data_spec("tokens", preset).n_train for preset in presets.PRESETS] == [480, 4800, 50000]
     for name in ("tokens", "digits"):
         assert data.made_with(presets.data_spec(name, "smoke"))  # a changed picture is another experiment
     assert set(synthetic.RENDERERS) <= set(data.DATA)
