@@ -1,9 +1,12 @@
 """The experiments behind the tables: which there are, and on which folders."""
 
+import json
+
 import pytest
 import torch
 
-from smislib import papers, presets, reproduce, runs
+from smislib import config, papers, paths, presets, reproduce, runs
+from smislib import publish as publishing
 from smislib.errors import SmisError
 from smislib.evaluate import files
 from smislib.sample import draw, generator
@@ -73,3 +76,36 @@ def test_streets_and_rooms_are_measured_without_class_control():
     for name, measured in {"mannequins": True, "streets": False, "rooms": False}.items():
         groups = files(runs.run_of(presets.experiment("groupdnet", name, "demo")))
         assert ("diversity" in groups) == measured
+
+
+def test_the_plan_of_one_paper_is_its_own_experiments_and_all_that_its_tables_have():
+    whole = set(reproduce.plan("smoke"))
+    for name, module in papers.NAMES.items():
+        pairs = {(e.model, e.data.name) for e in reproduce.plan("smoke", paper=name)}
+        assert pairs == set(getattr(module, "EVERYTHING", module.EXPERIMENTS))
+        assert reproduce.NOTEBOOKS[name]
+    smis = reproduce.plan("smoke", paper="smis")
+    assert set(smis) == {e for e in whole if (e.model, e.data.name) not in set(papers.EXPERIMENTS)}
+    assert len(reproduce.plan("smoke", 2, "s3gan")) == 2 * len(reproduce.plan("smoke", paper="s3gan"))
+    with pytest.raises(SmisError, match="Did you mean 's3gan'"):
+        reproduce.reproduce("smoke", paper="s3gann")
+
+
+def test_publishing_keeps_committed_records_that_the_store_does_not_have(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "COMMITTED_RECORDS", tmp_path / "committed")
+    monkeypatch.setattr(publishing, "README", tmp_path / "README.md")
+    monkeypatch.setattr(publishing.notebooks, "select", lambda names: [])
+    (tmp_path / "README.md").write_text("<!-- table 1 -->\n<!-- /table 1 -->\n")
+    here, away, stale = (presets.experiment(m, preset="smoke", assignments=a) for m, a in
+                         (("vspade", {}), ("groupenc", {}), ("groupdec", {"train.steps": "7"})))  # fmt: skip
+    for e in (away, stale):
+        folder = tmp_path / "committed" / e.name
+        folder.mkdir(parents=True)
+        (folder / "config.txt").write_text(json.dumps(config.to_dict(e)))
+    for e in (here, stale):
+        run = runs.open_run(e)
+        run.weights.write_bytes(b"finished")
+        (run.records / "quality-1.json").write_text("[]")
+    publishing.publish("smoke")
+    assert {p.name for p in (tmp_path / "committed").iterdir()} == {here.name, away.name}
+    assert (tmp_path / "committed" / here.name / "quality-1.json").exists()
