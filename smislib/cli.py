@@ -141,7 +141,8 @@ def reproduce(
     """Train, measure and execute every notebook; then list every table and figure with its path.
 
     With --root (or DATA_ROOT) the tables are made on real data: a folder that holds deepfashion, cityscapes, ade20k or some
-    of them, or a custom folder with its classes.json.
+    of them, for pix2pix also the A|B folders facades, maps, cityscapes_pairs; or a custom folder with its classes.json.
+    What has no folder is left out, with a line that says so.
     """
     from .reproduce import reproduce as reproduce_all
 
