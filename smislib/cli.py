@@ -18,7 +18,7 @@ Model = Annotated[
     str,
     typer.Argument(
         help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae; "
-        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ..."
+        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ...; oasis; biggan, s3gan_20 (20 % of the labels) ..."
     ),
 ]
 Data = Annotated[
