@@ -26,7 +26,8 @@
 # | device | CPU or one GPU |
 #
 # **You will see** the argument of the paper (Park et al. 2019, 1903.07291) in numbers, its Tables 1 and 3 to 5 on data that the
-# library draws, parameters against mIoU, and the style of one picture on the labels of another.
+# library draws (or on the folders in `DATA_ROOT`), parameters against mIoU, and the style of one picture on the labels of
+# another.
 
 # %% tags=["nbval-ignore-output"]
 import matplotlib.pyplot as plt
@@ -34,7 +35,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from smislib import claims, data, papers, presets, results, runs, viz
+from smislib import claims, data, presets, results, runs, viz
 from smislib.config import DataSpec
 from smislib.layers import CGNorm
 from smislib.models import MODELS
@@ -105,6 +106,7 @@ viz.save(fig, "fig_spade_uniform_maps", "Features in the middle of a label map t
 # label map of two.
 
 # %% tags=["nbval-ignore-output"]
+rows = presets.rows("spade")  # (model, data set, its folder)
 folders = presets.tables_data()
 compared = ("pix2pixhd", "spade")
 experiments = {
@@ -211,10 +213,11 @@ print("to the million, match:", (at_scale["ours"].round() == at_scale["printed"]
 # So "w/ Concat" is the labels beside every convolution of the decoder, but once for each residual block of pix2pixHD++;
 # its SPADE replaces all norms, the encoder's too; "compact" is 48 filters instead of 64.
 #
-# Many rows must share little time: at `demo` each has a third of Table 1's steps, on half as large batches, all on `rooms`.
+# Many rows must share little time: at `demo` each has a third of Table 1's steps, on half as large batches. All are on one data
+# set: `rooms`, or ADE20K, or else Cityscapes, for which the paper prints the same tables.
 
 # %% tags=["nbval-ignore-output"]
-planned = {row: presets.experiment(row, gaugan.DATA, preset, seed) for row, name in papers.EXPERIMENTS if row in gaugan.ROWS}
+planned = {row: presets.experiment(row, name, preset, seed, root) for row, name, root in rows if row in gaugan.ROWS}
 store = {row: ready(experiment) for row, experiment in planned.items()}
 e = planned["spade_short"]
 print(f"{len(store)} rows on {e.data.name}: {e.train.steps} steps of {e.train.batch}, {e.evaluation.n_fid} test images")
@@ -222,9 +225,10 @@ print(f"{len(store)} rows on {e.data.name}: {e.train.steps} steps of {e.train.ba
 # %% tags=["nbval-ignore-output"]
 suffix = "[embedded]" if e.evaluation.backbone == "embedded" else ""
 metrics = [f"{metric}{suffix}" for metric in ("mIoU", "Acc", "FID")]
-records = results.of_runs(gaugan.DATA, preset)
+records = results.of_runs(e.data.name, preset)
+theirs = {"Cityscapes": "City mIoU"}.get(presets.PAPER_NAMES.get(e.data.name), "ADE mIoU")  # the paper's column
 of_rows = results.cells(records, gaugan.ROWS, ["Params", *metrics])
-columns = {"Params": "#param_M", metrics[0]: "ADE mIoU", metrics[1]: None, metrics[2]: None}
+columns = {"Params": "#param_M", metrics[0]: theirs, metrics[1]: None, metrics[2]: None}
 table, caption = results.comparison(records, gaugan.TABLE_3, columns, printed)
 results.save_table(table, f"SPADE Table 3. {caption}", "table_spade_3_effectiveness", preset)
 print(caption)
@@ -233,7 +237,7 @@ table
 # %% [markdown]
 # ## Parameters against mIoU
 #
-# What more parameters buy, and what SPADE buys. Left the paper's numbers for ADE20K, right ours.
+# What more parameters buy, and what SPADE buys. Left the paper's numbers, right ours.
 
 # %%
 KINDS = {"SPADE": "#d1603d", "concatenation": "#3566a8", "at the start alone": "#5b6770"}
@@ -249,8 +253,8 @@ def kind(row: str) -> str:
 fig, axes = plt.subplots(1, 3, figsize=(9.4, 2.9), width_ratios=(3, 3, 1.6), gridspec_kw={"wspace": 0.35})
 for number, row in enumerate(gaugan.TABLE_3, start=1):
     title, colour = MODELS[row].title, KINDS[kind(row)]
-    theirs, ours = printed["rows"][title], [of_rows.get((row, metric)) for metric in ("Params", metrics[0])]
-    points = [(axes[0], theirs[0], theirs[2], None)]
+    line, ours = printed["rows"][title], [of_rows.get((row, metric)) for metric in ("Params", metrics[0])]
+    points = [(axes[0], line[0], line[printed["columns"].index(theirs)], None)]
     if None not in ours:
         points.append((axes[1], ours[0].value / 1e6, ours[1].value, ours[1].interval))
     for ax, x, y, interval in points:
@@ -258,8 +262,8 @@ for number, row in enumerate(gaugan.TABLE_3, start=1):
         ax.plot(x, y, "o", color=colour, markersize=4)
         ax.annotate(str(number), (x, y), (4, 3), textcoords="offset points", fontsize=8)
     axes[2].text(0, 1 - number / 9, f"{number}  {title}", color=colour, fontsize=8, transform=axes[2].transAxes)
-axes[0].set(xlabel="parameters (M)", ylabel="mIoU (%)", title="published, ADE20K")
-axes[1].set(xlabel="parameters (M)", ylabel=metrics[0], title=f"{gaugan.DATA}, preset {preset}")
+axes[0].set(xlabel="parameters (M)", ylabel="mIoU (%)", title=f"published, {theirs}")
+axes[1].set(xlabel="parameters (M)", ylabel=metrics[0], title=f"{e.data.name}, preset {preset}")
 axes[2].set_axis_off()
 drawn_as = f"Red: the labels enter by SPADE, blue: by concatenation, grey: at the start alone; preset {preset}, seed {seed}."
 viz.save(fig, "fig_spade_3_parameters", f"Parameters of G against mIoU; bars: 95 % over images. {drawn_as}", preset)
@@ -290,7 +294,7 @@ table
 # %% tags=["nbval-ignore-output"]
 appendix = results.published("SPADE_1903.07291", "table_5")
 appendix["rows"][MODELS["spade_short"].title] = appendix["rows"]["Ours"]  # as the row is called in Table 3
-table, caption = results.comparison(records, gaugan.TABLE_5, {metrics[0]: "ADE mIoU"}, appendix)
+table, caption = results.comparison(records, gaugan.TABLE_5, {metrics[0]: theirs}, appendix)
 results.save_table(table, f"SPADE Table 5. {caption}", "table_spade_5_training", preset)
 table
 
@@ -307,7 +311,7 @@ for row, net in nets.items():
     z = draw(net, len(batch["labels"]), generator(seed, "table 3"))
     figure[MODELS[row].title] = generate(net, batch["labels"], z)
 fig = viz.image_rows(figure, size=0.95)
-viz.save(fig, "fig_spade_4_rows", f"Rows of Tables 3 to 5 on {gaugan.DATA}, preset {preset}, seed {seed}.", preset)
+viz.save(fig, "fig_spade_4_rows", f"Rows of Tables 3 to 5 on {e.data.name}, preset {preset}, seed {seed}.", preset)
 error = {title: (images - batch["image"]).abs().mean().item() for title, images in figure.items()}
 print("mean |difference| from the real image:", {title: round(value, 3) for title, value in error.items()})
 
@@ -336,8 +340,8 @@ for line in both.itertuples():
 # So a new reference is a new style, and so is a drawn z.
 
 # %% tags=["nbval-ignore-output"]
-model, name = gaugan.STYLE
-vae = runs.load(ready(presets.experiment(model, name, preset, seed)).weights)
+model, name, root = next(row for row in rows if row[0] == gaugan.STYLE[0])
+vae = runs.load(ready(presets.experiment(model, name, preset, seed, root)).weights)
 batch, references = presets.batch(vae, "test", 3), presets.batch(vae, "test", 5, first=8)
 z = encode(vae, references["image"], references["labels"])
 blank = torch.ones(1, *batch["image"].shape[1:])

@@ -18,7 +18,7 @@ Model = Annotated[
     str,
     typer.Argument(
         help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae; "
-        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ..."
+        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ...; oasis; biggan, s3gan_20 (20 % of the labels) ..."
     ),
 ]
 Data = Annotated[
@@ -33,6 +33,7 @@ Data = Annotated[
 Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
 Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]
 Root = Annotated[str | None, typer.Option(help="folder of a real data set")]
+Paper = Annotated[str | None, typer.Option(help="that of one paper alone: smis, pix2pix, spade, oasis, s3gan")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="change one value, e.g. train.steps=100")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda: as Lightning Fabric names them")]
 
@@ -135,12 +136,13 @@ def reproduce(
     seeds: Annotated[int, typer.Option(help="seeds 0 .. n-1 of every experiment")] = 1,
     jobs: Annotated[int | None, typer.Option(help="trainings at a time; default: one per core on a CPU, 1 on a GPU")] = None,
     root: Root = None,
-    paper: Annotated[str | None, typer.Option(help="that of one paper alone: smis, pix2pix, spade, oasis, s3gan")] = None,
+    paper: Paper = None,
 ):
     """Train, measure and execute every notebook; then list every table and figure with its path.
 
     With --root (or DATA_ROOT) the tables are made on real data: a folder that holds deepfashion, cityscapes, ade20k or some
-    of them, or a custom folder with its classes.json.
+    of them, for pix2pix also the A|B folders facades, maps, cityscapes_pairs; or a custom folder with its classes.json.
+    What has no folder is left out, with a line that says so.
     """
     from .reproduce import reproduce as reproduce_all
 
@@ -162,11 +164,11 @@ def notebooks(
 
 
 @app.command()
-def publish(preset: Preset = "demo"):
+def publish(preset: Preset = "demo", paper: Paper = None):
     """For maintainers: commit-ready copies of the store's records and notebooks, and the README's table made of them."""
     from .publish import publish as publish_records
 
-    for path in publish_records(preset):
+    for path in publish_records(preset, paper):
         print(path)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from . import config, data, label_sources, results, runs
 from .config import DataSpec, Experiment
+from .data import views
 from .errors import SmisError
 from .metrics import (
     Measurement,
@@ -106,8 +107,8 @@ def reader(e: Experiment) -> Callable[[torch.device | str], Segment] | None:
     names = data.classes(e.data).names
     if backbones.segmenter_of(names):
         return partial(backbones.EmbeddedSegmenter, names)
-    if e.evaluation.backbone == "paper" and e.data.name in segformer.PRETRAINED:
-        return partial(segformer.Segformer, e.data.name)
+    if e.evaluation.backbone == "paper" and (source := views.source(e.data.name)) in segformer.PRETRAINED:
+        return partial(segformer.Segformer, source)
     return None
 
 

@@ -6,6 +6,7 @@ paper  as published, on CUDA (SMIS 4.1, appendices A and B)
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -25,6 +26,16 @@ TABLE_2 = ("bicyclegan", "dscgan", "pix2pixhd", "spade", "groupdnet")  # likewis
 
 # The paper's data sets, and what stands in for each where there are no folders.
 STANDS_FOR = {"mannequins": "deepfashion", "streets": "cityscapes", "rooms": "ade20k"}
+# What DATA_ROOT may have in the place of a data set of the tables of pix2pix, SPADE and OASIS: of these the first that is there.
+# SPADE and OASIS print their tables for both Cityscapes and ADE20K. A|B folders have no label maps for a segmenter to find.
+FOLDERS = {
+    "mannequins": ("custom", "deepfashion", "cityscapes", "ade20k"),
+    "streets": ("custom", "cityscapes", "ade20k"),
+    "rooms": ("custom", "ade20k", "cityscapes"),
+    "streets_from_labels": ("custom_from_labels", "cityscapes_from_labels", "cityscapes_pairs", "facades", "maps_to_aerial"),
+    "streets_to_labels": ("custom_to_labels", "cityscapes_to_labels"),
+    **{name: (name,) for name in aligned.PUBLISHED},
+}
 _PAPER = {"deepfashion": "DeepFashion", "cityscapes": "Cityscapes", "ade20k": "ADE20K"}
 PAPER_NAMES = _PAPER | {stand_in: _PAPER[real] for stand_in, real in STANDS_FOR.items()}  # as the column headings have them
 
@@ -50,7 +61,7 @@ DATA_SPECS = {
         "paper": DataSpec("tokens", 128, 128, n_train=50000, n_test=10000),
     },
     "digits": {
-        "smoke": DataSpec("digits", 32, 32, n_train=192, n_test=64),
+        "smoke": DataSpec("digits", 32, 32, n_train=400, n_test=64),
         "demo": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
         "paper": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
     },
@@ -93,7 +104,9 @@ DATA_SPECS = {
         "paper": DataSpec("coco_stuff", 256, 256, n_train=118287, n_test=5000, flip=True, margin=30 / 256),
     },
 }
-# The views of pix2pix have the sizes and counts of what they look at. A|B folders: its appendix 6.2, with its random jitter.
+# The views of pix2pix have the sizes and counts of what they look at; real streets, as A|B folders, its random jitter
+# (appendix 6.2).
+JITTER = 30 / 256
 DATA_SPECS |= {
     name: {preset: replace(spec, name=name) for preset, spec in DATA_SPECS[view.of].items()} for name, view in views.VIEWS.items()
 }
@@ -101,10 +114,12 @@ DATA_SPECS |= {
     name: {
         "smoke": DataSpec(name, 32, 32),
         "demo": DataSpec(name, 64, 64, flip=True),
-        "paper": DataSpec(name, 256, 256, *aligned.PUBLISHED.get(name, (None, None)), flip=True, margin=30 / 256),
+        "paper": DataSpec(name, 256, 256, *aligned.PUBLISHED.get(name, (None, None)), flip=True, margin=JITTER),
     }
     for name in aligned.INPUT_SIDE
 }
+for _name in ("cityscapes_from_labels", "cityscapes_to_labels"):
+    DATA_SPECS[_name]["paper"] = replace(DATA_SPECS[_name]["paper"], margin=JITTER)
 
 TRAIN = {
     "smoke": TrainSpec(steps=6, batch=4, lr_g=2e-3, lr_d=2e-3, beta2=0.99, reuse_fake=True, standing=2, threads=1,
@@ -162,6 +177,10 @@ OF_DATA |= {
     for name in (*views.VIEWS, *aligned.INPUT_SIDE)
     for preset in PRESETS
 }
+OF_DATA |= {  # of facades fewer images are held out than `demo` measures elsewhere
+    (name, "demo"): {"evaluation": replace(EVALUATION["demo"], n_maps=0, n_fid=min(n, EVALUATION["demo"].n_fid))}
+    for name, (_, n) in aligned.PUBLISHED.items()
+}
 # 200 epochs of batch 1 (pix2pix appendix 6.2), measured on all images of the test split
 OF_DATA |= {
     (name, "paper"): {
@@ -170,6 +189,7 @@ OF_DATA |= {
     }
     for name in (*views.VIEWS, *aligned.PUBLISHED)
     for spec in (DATA_SPECS[name]["paper"],)
+    if spec.n_train
 }
 # Nor has a class-conditional GAN label maps: FID and IS, on as many images as are held out, at `paper` 50,000 (S3GAN section 4)
 OF_DATA |= {
@@ -199,13 +219,12 @@ def tables_data() -> dict[str, str | None]:
     root = paths.data_root()
     if root is None:
         return dict.fromkeys(STANDS_FOR)
-    if (root / "classes.json").exists():
-        return {"custom": str(root)}
-    found = {name: str(root / name) for name in STANDS_FOR.values() if (root / name).is_dir()}
+    found = {name: str(folder) for name in ("custom", *STANDS_FOR.values()) if (folder := _folder(name, root))}
     if not found:
         raise SmisError(
             f"DATA_ROOT={root} has neither classes.json (a custom folder) nor one of the folders "
-            f"{', '.join(STANDS_FOR.values())}: see `smis data check`."
+            f"{', '.join(STANDS_FOR.values())}: see `smis data check`. PAPER=pix2pix alone can also do with one of the folders "
+            f"{', '.join(dict.fromkeys(map(_folder_name, aligned.PUBLISHED)))}."
         )
     return found
 
@@ -213,6 +232,57 @@ def tables_data() -> dict[str, str | None]:
 def main_data() -> tuple[str, str | None]:
     """The data set of Tables 1 and 3, and its folder: the first of `tables_data`."""
     return next(iter(tables_data().items()))
+
+
+def _folder_name(name: str) -> str:
+    """What the folder of a data set, or of what it is a view of, is called in DATA_ROOT."""
+    return views.source(aligned.FOLDERS.get(name, name))
+
+
+def _folder(name: str, root: Path) -> Path | None:
+    """Where a data set lies in DATA_ROOT; None where it does not. A custom folder is all there is."""
+    custom = (root / "classes.json").exists()
+    folder = root if _folder_name(name) == "custom" else root / _folder_name(name)
+    return folder if custom == (folder == root) and folder.is_dir() else None
+
+
+def place(name: str) -> tuple[str, str | None] | None:
+    """(data set, its folder) on which tables of pix2pix, SPADE and OASIS have what is theirs on the data set `name`; None where
+    that is left out.
+
+    Without DATA_ROOT it is `name` itself. With it, what stands in for real data gives way to the first of its `FOLDERS` that is
+    there and is left out where none is; photographs, streets at night and what S3GAN uses stand in for no folder and stay.
+    """
+    root = paths.data_root()
+    if root is None:
+        return None if name in aligned.INPUT_SIDE else (name, None)
+    if name not in FOLDERS:
+        return name, None
+    return next(((real, str(folder)) for real in FOLDERS[name] if (folder := _folder(real, root))), None)
+
+
+def left_out() -> dict[str, str]:
+    """Papers beside SMIS whose tables have no data in DATA_ROOT -> a sentence that says so."""
+    reasons = {}
+    for name, module in papers.NAMES.items():
+        if place(module.DATA) is None:
+            wanted = dict.fromkeys(_folder_name(real) for real in FOLDERS[module.DATA] if views.source(real) != "custom")
+            reasons[name] = (
+                f"DATA_ROOT={paths.data_root()} has none of the folders {', '.join(wanted)}, "
+                f"on one of which the tables of {name} are made."
+            )
+    return reasons
+
+
+def rows(paper: str, everything: bool = False) -> list[tuple[str, str, str | None]]:
+    """The experiments of a paper beside SMIS as (model, data set, folder): those of `papers.of`, each at its `place`.
+
+    Raises SmisError where the paper is `left_out`.
+    """
+    if reason := left_out().get(paper):
+        raise SmisError(reason)
+    pairs = papers.of(paper if everything else None)[paper]
+    return list(dict.fromkeys((model, *found) for model, name in pairs if (found := place(name))))
 
 
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:

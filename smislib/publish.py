@@ -4,10 +4,11 @@ import re
 import shutil
 from pathlib import Path
 
-from . import notebooks, paths, results, runs
+from . import notebooks, paths, presets, results, runs
 from .errors import SmisError
 from .models import MODELS
 from .presets import TABLE_1
+from .reproduce import NOTEBOOKS
 
 README = paths.CHECKOUT / "README.md"
 COLUMNS = {  # metric -> heading
@@ -21,26 +22,37 @@ COLUMNS = {  # metric -> heading
 }
 
 
-def publish(preset: str = "demo") -> list[Path]:
-    """Copy the store's records of a preset to results/runs and its executed notebooks to notebooks/, and write the README's
-    table from the records. The files written."""
-    finished = [run for run in runs.list_runs() if run.experiment.preset == preset and run.finished]
+def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
+    """Copy the store's records of a preset to results/runs and its executed notebooks, or those of one paper, to notebooks/;
+    write the README's table from the records. The files written.
+
+    Committed records of experiments that the store does not have stay, unless their preset has changed.
+    """
+    finished = [run for run in runs.list_runs() if run.experiment.preset == preset and run.finished and _is_of_preset(run)]
     if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
-    for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):  # of experiments that have since changed
-        shutil.rmtree(old)
+    for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):
+        if not _is_of_preset(runs.Run(runs.read_experiment(old / "config.txt"), old)):
+            shutil.rmtree(old)
     copied = []
     for run in finished:
         target = paths.COMMITTED_RECORDS / run.experiment.name
+        shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         copied += [Path(shutil.copy(path, target)) for path in sorted(run.records.glob("*.json"))]
         shutil.copy(run.folder / "config.json", target / "config.txt")
-    for source in notebooks.select():
+    for source in notebooks.select(list(NOTEBOOKS[paper]) if paper else None):
         if not notebooks.is_current(source, preset):
             raise SmisError(f"{source.name} was not executed on what is in the store: make reproduce PRESET={preset}.")
         copied.append(notebooks.keep(source, preset, {"preset": preset}))
     README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
     return copied
+
+
+def _is_of_preset(run: runs.Run) -> bool:
+    """Whether an experiment is its preset as it stands, and not one that `--set` changed, or from before the preset changed."""
+    e = run.experiment
+    return e.hash == presets.experiment(e.model, e.data.name, e.preset, e.seed, e.data.root).hash
 
 
 def table_1(preset: str = "demo") -> str:

@@ -30,6 +30,7 @@ class RandomScenes(Dataset):
 
     def __init__(self, spec: DataSpec, classes: Classes, n: int):
         self.spec, self.classes, self.n = spec, classes, n
+        self.labels = torch.arange(n) % len(classes)  # where each image is of one class
 
     def __len__(self) -> int:
         return self.n
@@ -39,6 +40,8 @@ class RandomScenes(Dataset):
         sample = {"image": torch.rand(3, *size, generator=rng) * 2 - 1, "name": f"noise-{index}"}
         if self.classes.picture:
             return sample | {"input": torch.rand(self.classes.picture, *size, generator=rng) * 2 - 1}
+        if self.classes.whole:
+            return sample | {"label": self.labels[index]}
         sample["label_map"] = torch.randint(len(self.classes), size, generator=rng)
         return sample | ({"instance_map": sample["label_map"]} if self.classes.things else {})
 
@@ -65,14 +68,18 @@ class Plan:
         """(weights with gradients, Adam's two moments and the average; activations): float32, on each device."""
         copies = 4 + bool(self.experiment.train.ema)
         half = 2 if self.experiment.train.precision != "32-true" else 1
-        return 4 * copies * sum(self.parameters.values()), self.saved_bytes * self.per_device // half
+        at_once = self.per_device // self.experiment.train.accumulate
+        return 4 * copies * sum(self.parameters.values()), self.saved_bytes * at_once // half
 
     def __str__(self) -> str:
         e, (state, activations) = self.experiment, self.bytes
         steps, hours = e.train.steps, self.step_seconds * e.train.steps / 3600
         scaled = f", times {self.per_device / self.batch:g} for {self.per_device} images" if self.per_device != self.batch else ""
+        parts = f" in {e.train.accumulate} parts" if e.train.accumulate > 1 else ""
+        d_steps = f", each with {e.train.d_steps} of D" if e.train.d_steps > 1 else ""
+        batch = f"batch {e.train.batch}{parts}"
         lines = [
-            f"{e.name}: {e.data.height}x{e.data.width}, {steps} steps of batch {e.train.batch}, {e.train.precision}",
+            f"{e.name}: {e.data.height}x{e.data.width}, {steps} steps of {batch}{d_steps}, {e.train.precision}",
             "parameters: " + ", ".join(f"{name} {n:,}" for name, n in self.parameters.items()),
             f"memory on each device: about {(state + activations) / 2**30:.1f} GiB "
             f"({state / 2**30:.1f} weights, gradients, Adam; {activations / 2**30:.1f} activations)",
@@ -88,8 +95,9 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
     Raises SmisError for a batch that does not divide among the devices.
     """
     per_device, rest = divmod(experiment.train.batch, devices * nodes)
-    if rest:
-        raise SmisError(f"train.batch={experiment.train.batch} does not divide evenly among {devices * nodes} devices.")
+    if rest or per_device % experiment.train.accumulate:
+        parts = f" of {experiment.train.accumulate} parts each" if experiment.train.accumulate > 1 else ""
+        raise SmisError(f"train.batch={experiment.train.batch} does not divide evenly among {devices * nodes} devices{parts}.")
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     missing, loss, classes = "", experiment.loss, data.classes(experiment.data)
@@ -98,10 +106,14 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
     except SmisError as error:
         missing, loss = f"{error} Measured without the perceptual loss.", replace(loss, backbone="none")
     most = max(1, CPU_PIXELS // (experiment.data.height * experiment.data.width))
-    batch = per_device if on_gpu else min(per_device, most)
-    short = replace(experiment.train, steps=STEPS, batch=batch, log_every=1, sample_every=STEPS, checkpoint_every=STEPS)
+    at_once = per_device // experiment.train.accumulate
+    batch = at_once if on_gpu else min(at_once, most)
+    short = replace(experiment.train, steps=STEPS, batch=batch, accumulate=1, log_every=1, sample_every=STEPS)
+    short = replace(short, checkpoint_every=STEPS, snapshots=0)
+    if hasattr(loss, "reads"):  # what a label is read off does not change what a step costs
+        loss = replace(loss, labels="random", fraction=0.0)
     tried = replace(experiment, loss=loss, train=short)
-    scenes = RandomScenes(experiment.data, classes, 2 * batch)
+    scenes = RandomScenes(experiment.data, classes, 2 * batch * experiment.train.d_steps)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(tried, Path(folder))
         train_on(run, scenes, scenes, classes, accelerator="cuda" if on_gpu else "cpu", progress=False)

@@ -30,14 +30,20 @@ POLL = 1.0  # seconds between looks at the running trainings: their own cores ha
 
 
 def plan(preset: str, seeds: int = 1, paper: str | None = None) -> list[Experiment]:
-    """Every experiment behind the tables and figures, on the data sets of `presets.tables_data`; or those of one paper, then
-    also those that its tables have beside (`EVERYTHING` of S3GAN).
+    """Every experiment behind the tables and figures, on the data sets of `presets.tables_data` and `presets.rows`; or those of
+    one paper, then also those that its tables have beside (`EVERYTHING` of S3GAN).
+
+    Papers that have no data in DATA_ROOT are left out; one that was asked for is a SmisError.
     """
-    folders, (main, root) = presets.tables_data(), presets.main_data()
-    smis = [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
-    smis += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
-    rows = {"smis": smis} | {name: [(*pair, None) for pair in pairs] for name, pairs in papers.of(paper).items()}
-    asked = [row for name, of in rows.items() if paper in (None, name) for row in of]
+    asked = []
+    if paper in (None, "smis"):
+        folders, (main, root) = presets.tables_data(), presets.main_data()
+        asked += [(model, main, root) for model in (*presets.TABLE_1, *presets.table_3(preset))]
+        asked += [(model, name, folder) for name, folder in folders.items() for model in presets.TABLE_2]
+    absent = presets.left_out() if paper is None else ()
+    for name in papers.NAMES:
+        if name == paper or (paper is None and name not in absent):
+            asked += presets.rows(name, everything=name == paper)
     every = [presets.experiment(model, name, preset, seed, folder) for seed in range(seeds) for model, name, folder in asked]
     if paper in (None, "smis"):
         every.append(presets.experiment("groupdnet", "photos", preset, 0))
@@ -59,7 +65,11 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
     jobs = jobs or _default_jobs(experiments)
     _open_data(experiments, jobs)
     _train_and_measure(experiments, jobs)
+    absent = presets.left_out() if paper is None else {}
+    for reason in absent.values():
+        print(f"Left out: {reason}", flush=True)
     sources = notebooks.select(list(NOTEBOOKS[paper]) if paper else None)
+    sources = [source for source in sources if not any(source.stem[:2] in NOTEBOOKS[name] for name in absent)]
     stale = [source for source in sources if not notebooks.is_current(source, preset)]
     print(f"{len(stale)} of {len(sources)} notebooks to execute; the others are as they would be.", flush=True)
     threads = max(1, len(os.sched_getaffinity(0)) // jobs)

@@ -259,10 +259,8 @@ def comparison(
             str(ours[m, metric]) if (m, metric) in ours else _absent(m, metric) for m in models
         ]
     table = pd.DataFrame(frame, index=pd.Index(names, name="model"))
-    used = [cell for cell in ours.values()]
-    presets = sorted({r.preset for c in used for r in c.records})
-    seeds = sorted({r.seed for c in used for r in c.records})
-    data = sorted({r.data for c in used for r in c.records})
+    used = [r for cell in ours.values() for r in cell.records] or [r for r in records if r.model in models]
+    presets, seeds, data = (sorted({getattr(r, what) for r in used}) for what in ("preset", "seed", "data"))
     spread = "mean ± sd over seeds" if len(seeds) > 1 else "brackets: 95 % bootstrap interval over images of the one seed"
     caption = (
         f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {len(seeds)} seed(s) ({', '.join(map(str, seeds))}); "

@@ -141,7 +141,7 @@ def open_run(experiment: Experiment) -> Run:
 def list_runs() -> list[Run]:
     """Every run of the store, by name."""
     folders = sorted(path.parent for path in paths.runs().glob("*/config.json"))
-    return [Run(_read_experiment(folder / "config.json"), folder) for folder in folders]
+    return [Run(read_experiment(folder / "config.json"), folder) for folder in folders]
 
 
 def find(name: str) -> Run:
@@ -208,7 +208,8 @@ def load(path_or_name: str | Path) -> nn.Module:
     return networks.eval().requires_grad_(False)
 
 
-def _read_experiment(path: Path) -> Experiment:
+def read_experiment(path: Path) -> Experiment:
+    """The experiment that a config.json holds. Raises SmisError when it is none of this version."""
     try:
         return _experiment(json.loads(path.read_text()))
     except (json.JSONDecodeError, AttributeError, KeyError, SmisError) as error:

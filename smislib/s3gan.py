@@ -18,6 +18,7 @@ from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_ho
 from .losses import Perceptual, Terms, hinge_d, hinge_g
 from .sample import Noise
 
+PENALISED = 4  # every so manieth real image of a batch counts in the gradient penalty
 ROTATED = 4  # every so manieth image of a batch is also turned, by a quarter, a half and three quarters
 
 
@@ -31,6 +32,7 @@ class ClassGan:
     rotation_d: float = 0.0  # beta: of telling how real images were turned, for D
     rotation_g: float = 0.0  # alpha: of D telling how fakes were turned, for G
     classifier: float = 0.0  # gamma: of D telling the class of labelled images; then those without a label are kept
+    r1: float = 0.0  # of the squared gradient of D at real images, for short trainings without spectral norm (1801.04406)
     backbone: str = "none"  # there is no perceptual loss
 
     def __post_init__(self):
@@ -100,7 +102,16 @@ class ClassGanObjective:
         terms["hinge"] = 2 * hinge_d(D.judge(h[:n], y), D.judge(h[n : 2 * n], fake_y))  # equation 1 has no half
         if q:
             terms["rotation"] = w.rotation_d * rotation_loss(D.rotation(torch.cat([h[:q], h[2 * n :]])))
+        if w.r1:
+            terms["r1"] = w.r1 * squared_gradient(D, image[: n // PENALISED], y[: n // PENALISED])
         return terms
+
+
+def squared_gradient(D: nn.Module, image: Tensor, y: Tensor) -> Tensor:
+    """Half of the squared norm of the gradient of D's logit with respect to each image (N,3,H,W), mean over images."""
+    image = image.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(D.judge(D.represent(image), y).sum(), image, create_graph=True)
+    return 0.5 * gradient.square().sum((1, 2, 3)).mean()
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ STORED = {  # the value that each part is stored as
 N = 4  # of each split
 
 
-def make(name: str, root: Path, size: int = 32) -> Path:
+def make(name: str, root: Path, size: int = 32, n: int = N) -> Path:
     """Writes the tree of `name` under `root`; returns the folder to give as its root."""
     for split in ("train", "test"):
-        for i in range(N):
+        for i in range(n):
             image, label = _picture(name, split, i, size)
             WRITERS[name](root, split, i, image, label)
     return root
@@ -59,7 +59,7 @@ def _deepfashion(root, split, i, image, label):
 
 
 def _cityscapes(root, split, i, image, label):
-    word, city = ("train", ("aachen", "bochum")[i // 2]) if split == "train" else ("val", "frankfurt")
+    word, city = ("train", ("aachen", "bochum")[i % N // 2]) if split == "train" else ("val", "frankfurt")
     key = f"{city}_{i:06d}_000019"
     _save(root / "leftImg8bit" / word / city / f"{key}_leftImg8bit.png", image)
     truth = root / "gtFine" / word / city
@@ -88,6 +88,15 @@ def _coco_stuff(root, split, i, image, label):
     folder = "train2017" if split == "train" else "val2017"
     _save(root / "images" / folder / f"{i:012d}.jpg", image, quality=95)
     _save(root / "annotations" / folder / f"{i:012d}.png", label)
+
+
+def make_pairs(root: Path, size: int = 32, n: int = N) -> Path:
+    """An A|B folder: pictures left, their parts in grey right."""
+    for split in ("train", "test"):
+        for i in range(n):
+            image, label = _picture("deepfashion", split, i, size)
+            _save(root / split / f"{i}.jpg", np.concatenate([image, np.repeat(label[..., None] * 12, 3, 2)], 1))
+    return root
 
 
 WRITERS = {"deepfashion": _deepfashion, "cityscapes": _cityscapes, "ade20k": _ade20k, "coco_stuff": _coco_stuff}

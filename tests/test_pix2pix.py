@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sample_trees
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -17,7 +18,7 @@ from smislib.data import aligned, views
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate, reader
 from smislib.losses import vanilla_d, vanilla_g
-from smislib.metrics import Measurement, colour, segmentation
+from smislib.metrics import Measurement, colour, segformer, segmentation
 from smislib.models import MODELS, pix2pix
 from smislib.models.pix2pix import PATCHES, BatchNorm, Networks, PatchGAN, Pix2Pix, Pix2PixObjective, Schedule, receptive_field
 from smislib.sample import Noise, draw, generate, generator
@@ -222,7 +223,8 @@ def test_each_row_differs_in_what_its_table_varies():
         assert (own.loss.l1 == 0) == (model in ("pix2pix_gan", "pix2pix_cgan"))
 
 
-@pytest.mark.parametrize("name", [*(name for name in views.VIEWS if "photos" not in name), *aligned.PUBLISHED])
+@pytest.mark.parametrize("name", [*(name for name in views.VIEWS if views.source(name) != "custom" and "photos" not in name),
+                                  *aligned.PUBLISHED])  # fmt: skip
 def test_the_paper_preset_measures_what_a_test_split_has(name):
     e = presets.assemble("pix2pix", "paper", 0, presets.data_spec(name, "paper"))
     assert (e.evaluation.n_fid, e.evaluation.n_maps) == (e.data.n_test, 0)
@@ -290,6 +292,28 @@ def test_label_colours_are_read_back(home):
     assert isinstance(reader(e)("cpu"), segmentation.NearestColour)
 
 
+def test_of_classes_of_one_colour_the_first_is_read_and_the_others_count_nowhere():
+    classes = data.Classes(("void", "ego", "road"), ((0, 0, 0), (0, 0, 0), (128, 64, 128)))
+    label_map = torch.tensor([[[0, 1], [2, 2]]] * 2)
+    read = segmentation.NearestColour(classes)
+    assert read.predicts == (0, 2)
+    found = segmentation.measure(read, [(data.colour(label_map, classes), label_map)], classes)
+    assert {m.metric: m.value for m in found} == {"mIoU": 1, "Acc": 1, "Acc (all pixels)": 0.75}
+
+
+def test_a_view_of_real_streets_is_measured_as_they_are(tmp_path, home):
+    root = sample_trees.make("cityscapes", tmp_path, n=8)
+    e = presets.experiment("pix2pix", "cityscapes_from_labels", "paper", root=str(root))
+    assert reader(e).func is segformer.Segformer and reader(e).args == ("cityscapes",)
+    assert e.data.margin and data.open_split(e.data, "train")[0]["input"].shape == (3, 256, 512)
+    changes = {"evaluation.n_fid": "8", "train.steps": "2"}
+    for name, read in (("cityscapes_from_labels", set()), ("cityscapes_to_labels", {"mIoU", "Acc", "Class acc"})):
+        run = train(presets.experiment("pix2pix", name, "smoke", root=str(root), assignments=changes), progress=False)
+        found = {record.metric for record in evaluate(run, progress=False)}
+        assert {"FID[embedded]", "Sharpness"} | read <= found
+        assert read or not any("Acc" in metric or "mIoU" in metric for metric in found)
+
+
 def write(path, width: int = 64, mode: str = "RGB", height: int = 32) -> None:
     """An A|B file: its left half dark, its right half bright."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -326,6 +350,18 @@ def test_an_aligned_folder_is_trained_and_measured(tmp_path, home):
     found = {record.metric for record in evaluate(train(e, progress=False), progress=False)}
     assert {"Lab a", "Lab b", "Sharpness", "FID[embedded]"} <= found
     assert not any("mIoU" in metric for metric in found)
+
+
+@pytest.mark.parametrize("name", ["facades", "cityscapes_from_labels"])
+def test_a_size_that_cannot_be_halved_is_refused_before_any_work(name):
+    with pytest.raises(SmisError, match=r"31x32 does not fit .* multiples of 2"):
+        presets.experiment("pix2pix", name, "smoke", root="elsewhere", assignments={"data.height": "31", "data.width": "32"})
+
+
+def test_a_picture_of_other_channels_is_refused_with_both_numbers():
+    batch, classes = {"input": torch.zeros(1, 3, 8, 8), "name": ["a"]}, replace(aligned.CLASSES, picture=1)
+    with pytest.raises(SmisError, match="the input of 'a' has 3 channels, expected 1"):
+        data.labels(batch, classes)
 
 
 def test_faults_of_an_aligned_folder_are_named(tmp_path):

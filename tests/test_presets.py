@@ -1,9 +1,13 @@
 """The experiments behind the tables: which there are, and on which folders."""
 
+import json
+
 import pytest
+import sample_trees
 import torch
 
-from smislib import papers, presets, reproduce, runs
+from smislib import config, data, papers, paths, presets, reproduce, runs
+from smislib import publish as publishing
 from smislib.errors import SmisError
 from smislib.evaluate import files
 from smislib.sample import draw, generator
@@ -34,6 +38,84 @@ def test_a_data_root_brings_the_folders_that_are_there(monkeypatch, tmp_path):
     assert presets.main_data() == ("deepfashion", str(tmp_path / "deepfashion"))
     (tmp_path / "classes.json").touch()
     assert presets.tables_data() == {"custom": str(tmp_path)}
+
+
+def planned(paper: str | None = None) -> set[tuple[str, str, str | None]]:
+    return {(e.model, e.data.name, e.data.root) for e in reproduce.plan("smoke", paper=paper)}
+
+
+def test_without_a_data_root_the_papers_rows_are_as_they_stand(monkeypatch):
+    monkeypatch.delenv("DATA_ROOT", raising=False)
+    assert presets.left_out() == {}
+    for name, module in papers.NAMES.items():
+        pairs = getattr(module, "EVERYTHING", module.EXPERIMENTS)
+        assert presets.rows(name, everything=True) == [(*pair, None) for pair in pairs]
+        hashes = [presets.experiment(*pair, "demo").hash for pair in pairs if "photos" not in pair[1]]
+        assert [e.hash for e in reproduce.plan("demo", paper=name) if "photos" not in e.data.name] == hashes
+
+
+def test_the_papers_move_to_the_folders_of_a_data_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    for name in ("cityscapes", "ade20k"):
+        sample_trees.make(name, tmp_path / name)
+    for name in ("facades", "maps"):
+        sample_trees.make_pairs(tmp_path / name)
+    city, ade, facades, maps = (str(tmp_path / name) for name in ("cityscapes", "ade20k", "facades", "maps"))
+    wanted = {(model, "cityscapes", city) for model in papers.oasis.ROWS} | {("spade_vae", "cityscapes", city)}
+    wanted |= {(row, "ade20k", ade) for row in papers.gaugan.ROWS}
+    wanted |= {
+        (row, "cityscapes_from_labels", city) for rows in (papers.pix2pix.OBJECTIVES, papers.pix2pix.PATCHES) for row in rows
+    }
+    wanted |= {(row, "cityscapes_to_labels", city) for row in papers.pix2pix.INVERSE}
+    wanted |= {(row, "facades", facades) for row in ("pix2pix_l1", "pix2pix_cgan", "pix2pix")}
+    wanted |= {("pix2pix", "maps", maps), ("pix2pix", "maps_to_aerial", maps), ("pix2pix", "photos_from_grey", None)}
+    assert wanted <= planned()
+    stand_ins = {"mannequins", "streets", "rooms", "streets_from_labels", "streets_to_labels", "cityscapes_pairs"}
+    assert not stand_ins & {name for _, name, _ in planned()}
+    for e in reproduce.plan("smoke", paper="pix2pix"):
+        assert len(data.open_split(e.data, "test")) and schedules_fit(e)
+
+
+def schedules_fit(e) -> bool:
+    return (e.network.height, e.network.width) == (e.data.height, e.data.width)
+
+
+def test_what_has_no_folder_is_left_out_or_takes_the_next(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    (tmp_path / "facades").mkdir()
+    facades = {name for model, name, _ in planned("pix2pix") if model == "pix2pix_patch16"}
+    assert facades == {"facades"} and presets.place(papers.pix2pix.PHOTO_TO_LABELS) is None
+    with pytest.raises(SmisError, match=r"has none of the folders cityscapes, ade20k, on one of which the tables of oasis"):
+        reproduce.plan("smoke", paper="oasis")
+    with pytest.raises(
+        SmisError, match=r"PAPER=pix2pix alone can also do with one of the folders facades, maps, cityscapes_pairs"
+    ):
+        reproduce.plan("smoke")
+    (tmp_path / "facades").rmdir()
+    (tmp_path / "deepfashion").mkdir()
+    assert set(presets.left_out()) == {"pix2pix", "spade", "oasis"}
+    assert {name for _, name, _ in planned()} == {"deepfashion", "photos", "tokens"}
+    (tmp_path / "ade20k").mkdir()
+    assert ("oasis_patch", "ade20k", str(tmp_path / "ade20k")) in planned()
+    assert ("oasis", "deepfashion", str(tmp_path / "deepfashion")) in planned()
+    (tmp_path / "classes.json").touch()
+    assert {name for _, name, _ in presets.rows("pix2pix") + presets.rows("oasis") + presets.rows("spade")} == {
+        "custom", "custom_from_labels", "custom_to_labels", "streets_to_night", "photos_from_edges", "photos_from_grey",
+    }  # fmt: skip
+
+
+def test_notebooks_of_papers_without_data_are_not_executed(monkeypatch, tmp_path, capsys):
+    (tmp_path / "deepfashion").mkdir()
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    executed = []
+    for name in ("_open_data", "_train_and_measure", "_summary"):
+        monkeypatch.setattr(reproduce, name, lambda *arguments: None)
+    monkeypatch.setattr(reproduce.notebooks, "is_current", lambda source, preset: False)
+    monkeypatch.setattr(reproduce.notebooks, "execute_all", lambda sources, preset, jobs: executed.extend(sources))
+    reproduce.reproduce("smoke")
+    assert {"00", "07", "09"} <= {source.stem[:2] for source in executed}
+    assert not {"10", "12", "13"} & {source.stem[:2] for source in executed}
+    assert "Left out: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("preset", presets.PRESETS)
@@ -73,3 +155,36 @@ def test_streets_and_rooms_are_measured_without_class_control():
     for name, measured in {"mannequins": True, "streets": False, "rooms": False}.items():
         groups = files(runs.run_of(presets.experiment("groupdnet", name, "demo")))
         assert ("diversity" in groups) == measured
+
+
+def test_the_plan_of_one_paper_is_its_own_experiments_and_all_that_its_tables_have():
+    whole = set(reproduce.plan("smoke"))
+    for name, module in papers.NAMES.items():
+        pairs = {(e.model, e.data.name) for e in reproduce.plan("smoke", paper=name)}
+        assert pairs == set(getattr(module, "EVERYTHING", module.EXPERIMENTS))
+        assert reproduce.NOTEBOOKS[name]
+    smis = reproduce.plan("smoke", paper="smis")
+    assert set(smis) == {e for e in whole if (e.model, e.data.name) not in set(papers.EXPERIMENTS)}
+    assert len(reproduce.plan("smoke", 2, "s3gan")) == 2 * len(reproduce.plan("smoke", paper="s3gan"))
+    with pytest.raises(SmisError, match="Did you mean 's3gan'"):
+        reproduce.reproduce("smoke", paper="s3gann")
+
+
+def test_publishing_keeps_committed_records_that_the_store_does_not_have(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "COMMITTED_RECORDS", tmp_path / "committed")
+    monkeypatch.setattr(publishing, "README", tmp_path / "README.md")
+    monkeypatch.setattr(publishing.notebooks, "select", lambda names: [])
+    (tmp_path / "README.md").write_text("<!-- table 1 -->\n<!-- /table 1 -->\n")
+    here, away, stale = (presets.experiment(m, preset="smoke", assignments=a) for m, a in
+                         (("vspade", {}), ("groupenc", {}), ("groupdec", {"train.steps": "7"})))  # fmt: skip
+    for e in (away, stale):
+        folder = tmp_path / "committed" / e.name
+        folder.mkdir(parents=True)
+        (folder / "config.txt").write_text(json.dumps(config.to_dict(e)))
+    for e in (here, stale):
+        run = runs.open_run(e)
+        run.weights.write_bytes(b"finished")
+        (run.records / "quality-1.json").write_text("[]")
+    publishing.publish("smoke")
+    assert {p.name for p in (tmp_path / "committed").iterdir()} == {here.name, away.name}
+    assert (tmp_path / "committed" / here.name / "quality-1.json").exists()

@@ -59,6 +59,21 @@ def test_only_runs_of_the_preset_as_it_stands_enter_its_tables(home):
     assert results.of_runs("mannequins", "demo") == results.of_runs("photos", "smoke") == []
 
 
+def test_committed_records_stand_in_for_experiments_that_this_machine_has_not_measured(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "COMMITTED_RECORDS", tmp_path / "committed")
+    now = {seed: presets.experiment("groupdnet", preset="smoke", seed=seed).hash for seed in (0, 1)}
+    kept = [record(value=2.0, experiment=now[0]), record(value=3.0, seed=1, experiment=now[1])]
+    others = [record(value=4.0, experiment="of other values"), record("unheard_of"), record(value=5.0, data="rooms")]
+    results.write(tmp_path / "committed", kept + others, "quality")
+    found, said = results.with_committed([], "mannequins", "smoke")
+    assert found == kept
+    assert said == "Of 2 trainings 0 were made here, 2 are committed records of another machine's."
+    mine = record(value=7.0, experiment=now[0])
+    found, said = results.with_committed([mine], "mannequins", "smoke")
+    assert found == [mine, kept[1]]  # the store's own, once
+    assert "1 were made here, 1 are committed" in said
+
+
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ DATA: dict[str, DataSource] = {
     "tokens": DataSource(classes=lambda spec: classed.TOKENS, open=classed.Tokens, version=synthetic.RENDERERS["tokens"].version),
     "digits": DataSource(classes=lambda spec: classed.DIGITS, open=classed.Digits, version=classed.DIGITS_VERSION),
     **{
-        name: DataSource(classes=lambda spec: class_folders.listing(spec).classes, open=class_folders.ClassFolder)
+        name: DataSource(classes=class_folders.classes, open=class_folders.ClassFolder)
         for name in class_folders.SPLITS
     },
     "photos": DataSource(

@@ -27,6 +27,7 @@ INPUT_SIDE = {  # name -> the half that is the input: A (left) or B (right)
     "maps_to_aerial": "B",
     "cityscapes_pairs": "B",  # photographs left, labels right
 }
+FOLDERS = {"maps_to_aerial": "maps"}  # in DATA_ROOT, where that is not the name
 PUBLISHED = {  # images of train and test (pix2pix appendix 6.2)
     "facades": (400, 106),
     "maps": (1096, 1098),

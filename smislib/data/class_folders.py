@@ -36,6 +36,7 @@ SPLITS = {  # the folder of each split: the first that is there
     "classes": {"train": ("train",), "test": ("test", "val")},
 }
 PUBLISHED = {"imagenet": {"train": 1281167, "test": 50000}}
+IMAGENET_CLASSES = 1000
 SUFFIXES = (*PICTURES, ".jpeg")
 
 
@@ -101,6 +102,14 @@ class ClassFolder(Dataset):
         if self.kept is not None:
             self.kept[index] = pixels
         return pixels
+
+
+def classes(spec: DataSpec) -> Classes:
+    """The label set of a folder. ImageNet has 1,000 classes, for a rehearsal also without its folder."""
+    if spec.name == "imagenet" and spec.root is None:
+        names = tuple(f"class {c}" for c in range(IMAGENET_CLASSES))
+        return Classes(names, spread_palette(IMAGENET_CLASSES), UNLABELLED, whole=True)
+    return listing(spec).classes
 
 
 def listing(spec: DataSpec) -> Listing:

@@ -66,14 +66,19 @@ def _day_to_night(sample: dict, classes: Classes) -> Pair:
 
 
 VIEWS: dict[str, View] = {
-    "streets_from_labels": View("streets", _labels_to_photo),
-    "streets_to_labels": View("streets", _photo_to_labels, paints_labels=True),
+    **{f"{of}_from_labels": View(of, _labels_to_photo) for of in ("streets", "cityscapes", "custom")},
+    **{f"{of}_to_labels": View(of, _photo_to_labels, paints_labels=True) for of in ("streets", "cityscapes", "custom")},
     "streets_from_edges": View("streets", _edges_to_photo, channels=1),
     "streets_from_grey": View("streets", _grey_to_colour, channels=1),
     "streets_to_night": View("streets", _day_to_night),
     "photos_from_edges": View("photos", _edges_to_photo, channels=1),
     "photos_from_grey": View("photos", _grey_to_colour, channels=1),
 }
+
+
+def source(name: str) -> str:
+    """The data set that a view looks at; any other is its own."""
+    return VIEWS[name].of if name in VIEWS else name
 
 
 def lightness(image: Tensor) -> Tensor:

@@ -84,17 +84,20 @@ def accuracy_per_class(counts: np.ndarray) -> np.ndarray:
 
 
 class NearestColour:
-    """Reads labels from images that are label maps in colour: the class whose colour in the palette is nearest in RGB."""
+    """Reads labels from images that are label maps in colour: the class whose colour in the palette is nearest in RGB.
+
+    Of classes of one colour, as Cityscapes has, it predicts the first.
+    """
 
     suffix = ""
 
     def __init__(self, classes: Classes):
         self.palette = torch.tensor(classes.palette, dtype=torch.float32) / 127.5 - 1  # (C,3)
-        self.predicts = tuple(range(len(classes)))
+        self.predicts = tuple(sorted(map(classes.palette.index, set(classes.palette))))
         self.protocol = {"reader": "the class of the nearest colour in RGB", "image range": "[-1,1]"}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """images (N,3,H,W) -> classes int64 (N,H,W); of two classes of one colour the first."""
+        """images (N,3,H,W) -> classes int64 (N,H,W)."""
         return torch.cdist(images.flatten(2).movedim(1, 2), self.palette.to(images)).argmin(2).view(-1, *images.shape[2:])
 
 

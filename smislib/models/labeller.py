@@ -24,13 +24,15 @@ class Schedule:
     channels: tuple[int, ...]  # after each stage; the grid halves in every one but the first
     blocks: tuple[int, ...]  # residual blocks of each stage
     bottleneck: int = 1  # a block's middle has so many times fewer channels, between 1x1 convolutions; 1: two 3x3 convolutions
-    shrink: bool = False  # the first convolution is 7x7 with stride 2, and a max pooling halves the grid again
+    start: int = 1  # pixels per cell of the first stage: 1, 2 (a first convolution with stride 2) or 4 (and a max pooling)
 
     def __post_init__(self):
         if len(self.blocks) != len(self.channels):
             raise SmisError(f"{len(self.channels)} stages have channels and {len(self.blocks)} have blocks: give each both.")
         if self.height != self.width:
             raise SmisError(f"images of {self.height}x{self.width} change their size when turned: height and width must agree.")
+        if self.start not in (1, 2, 4):
+            raise SmisError(f"start={self.start}: the first stage has cells of 1, 2 or 4 pixels.")
 
     @property
     def z_shape(self) -> None:
@@ -73,10 +75,9 @@ class Labeller(nn.Module):
 
     def __init__(self, s: Schedule):
         super().__init__()
-        self.stem = nn.Conv2d(
-            3, s.stem, 7 if s.shrink else 3, stride=2 if s.shrink else 1, padding=3 if s.shrink else 1, bias=False
-        )
-        self.shrink = s.shrink
+        kernel = 7 if s.start == 4 else 3
+        self.stem = nn.Conv2d(3, s.stem, kernel, stride=min(s.start, 2), padding=kernel // 2, bias=False)
+        self.pooled = s.start == 4
         widths = (s.stem, *s.channels)
         self.blocks = nn.Sequential(
             *(
@@ -91,7 +92,7 @@ class Labeller(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(N,3,H,W) in [-1,1] -> the representation (N,d), a mean over the grid."""
         x = self.stem(image)
-        x = F.max_pool2d(x, 3, stride=2, padding=1) if self.shrink else x
+        x = F.max_pool2d(x, 3, stride=2, padding=1) if self.pooled else x
         return self.norm(self.blocks(x)).relu().mean((2, 3))
 
 

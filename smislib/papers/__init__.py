@@ -4,7 +4,8 @@ A module of `PAPERS` has: SCHEDULES, model -> (preset, data set's name, {C, heig
 LOSS, model -> preset -> its loss weights; TRAIN, (model, preset) -> what differs from the optimiser of `presets.TRAIN`
 (where a data set has values of its own, the key is (preset, data set) and (model, preset, data set));
 EXPERIMENTS, the (model, data set) pairs behind its tables and figures; EVERYTHING, where they are more than `make reproduce`
-has time for, which `make reproduce PAPER=name` runs.
+has time for, which `make reproduce PAPER=name` runs. One of `NAMES` also has DATA, the data set of its tables, and may have
+ON_FOLDERS, pairs on data sets that are folders. Where DATA_ROOT has folders `presets.rows` moves all of them there.
 """
 
 from typing import Any
@@ -20,9 +21,10 @@ NAMES = {"pix2pix": pix2pix, "spade": gaugan, "oasis": oasis, "s3gan": s3gan}
 
 
 def of(paper: str | None = None) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The experiments of each paper beside SMIS; of the one that is named, all that its tables have."""
+    """The (model, data set) pairs of each paper beside SMIS; of the one that is named, all that its tables have."""
     everything = {name: getattr(module, "EVERYTHING", module.EXPERIMENTS) for name, module in NAMES.items()}
-    return {name: everything[name] if name == paper else module.EXPERIMENTS for name, module in NAMES.items()}
+    asked = {name: everything[name] if name == paper else module.EXPERIMENTS for name, module in NAMES.items()}
+    return {name: pairs + getattr(NAMES[name], "ON_FOLDERS", ()) for name, pairs in asked.items()}
 
 
 def loss(model: str, preset: str, data_name: str) -> Any | None:

@@ -16,7 +16,8 @@ DROPOUT = {"smoke": 1, "demo": 1, "paper": 3}  # levels of the way up
 # Of 256 rows a patch of 70 sees a quarter, one of 286 everything. `demo` has 48 rows: a third, and everything.
 PATCH = {"smoke": 16, "demo": 16, "paper": 70}
 
-LABELS, PHOTO_TO_LABELS = "streets_from_labels", "streets_to_labels"
+DATA = LABELS = "streets_from_labels"  # of the tables
+PHOTO_TO_LABELS = "streets_to_labels"
 # The tables' rows: model -> its row in the paper. Tables share networks: the last row of each is one of Table 1.
 OBJECTIVES = {
     "pix2pix_l1": "L1",
@@ -38,7 +39,17 @@ PATCHES = {
     "pix2pix_imagegan": "286x286",
 }  # Table 3
 INVERSE = {model: OBJECTIVES[model] for model in ("pix2pix_l1", "pix2pix_cgan", "pix2pix")}  # Table 6
-TASKS = ("photos_from_edges", "photos_from_grey", "streets_to_night")  # beside labels and photos
+TASKS = {  # data set -> what is made from what
+    LABELS: "labels to photo",
+    PHOTO_TO_LABELS: "photo to labels",
+    "streets_to_night": "day to night",
+    "photos_from_edges": "edges to photo",
+    "photos_from_grey": "grey to colour",
+    "facades": "labels to facade",
+    "cityscapes_pairs": "labels to street",
+    "maps": "aerial to map",
+    "maps_to_aerial": "map to aerial",
+}
 
 # What each variant changes; the patches by preset
 CHANGES: dict[str, dict[str, Any]] = {
@@ -87,5 +98,11 @@ TRAIN = {(model, preset): changes for model in CHANGES for preset, changes in _O
 EXPERIMENTS: tuple[tuple[str, str], ...] = (
     *((model, LABELS) for model in dict.fromkeys((*OBJECTIVES, *GENERATORS, *PATCHES))),
     *((model, PHOTO_TO_LABELS) for model in INVERSE),
-    *(("pix2pix", task) for task in TASKS),
+    *(("pix2pix", task) for task in ("photos_from_edges", "photos_from_grey", "streets_to_night")),
+)
+# The paper's own A|B folders. Its Figure 4 has facades beside streets, with these losses.
+FIGURE_4 = ("pix2pix_l1", "pix2pix_cgan", "pix2pix")
+ON_FOLDERS: tuple[tuple[str, str], ...] = (
+    *((model, "facades") for model in FIGURE_4),
+    *(("pix2pix", task) for task in ("cityscapes_pairs", "maps", "maps_to_aerial")),
 )
