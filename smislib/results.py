@@ -142,8 +142,12 @@ def with_committed(records: Sequence[Record], data: str, preset: str) -> tuple[l
 
 
 def in_reading(records: Iterable[Record], reading: str) -> list[Record]:
-    """The records of one reading of mCSD and mOCD ("masked" or "spatial"), and all those that have no readings."""
-    return [r for r in records if r.protocol.get("reading", reading) == reading]
+    """The records of one reading ("masked" or "spatial" of mCSD and mOCD; "image" and others of LPIPS), and those of metrics
+    that it does not have: the LPIPS of `evaluate`'s diversity is no reading, and gives way to that of its variation.
+    """
+    records = list(records)
+    read = {r.metric for r in records if r.protocol.get("reading") == reading}
+    return [r for r in records if r.protocol.get("reading", None if r.metric in read else reading) == reading]
 
 
 @dataclass(frozen=True)

@@ -303,7 +303,8 @@ def test_of_classes_of_one_colour_the_first_is_read_and_the_others_count_nowhere
 
 def test_a_view_of_real_streets_is_measured_as_they_are(tmp_path, home):
     root = sample_trees.make("cityscapes", tmp_path, n=8)
-    e = presets.experiment("pix2pix", "cityscapes_from_labels", "paper", root=str(root))
+    counts = {"data.n_train": "8", "data.n_test": "8"}
+    e = presets.experiment("pix2pix", "cityscapes_from_labels", "paper", root=str(root), assignments=counts)
     assert reader(e).func is segformer.Segformer and reader(e).args == ("cityscapes",)
     assert e.data.margin and data.open_split(e.data, "train")[0]["input"].shape == (3, 256, 512)
     changes = {"evaluation.n_fid": "8", "train.steps": "2"}

@@ -86,6 +86,9 @@ def test_the_two_readings_of_mcsd_are_never_in_one_column():
         cells([masked, spatial], ["groupdnet"], ["mCSD[embedded]"])
     assert results.in_reading([masked, spatial, record()], "spatial") == [spatial, record()]
     assert cells(results.in_reading([masked, spatial], "masked"), ["groupdnet"], ["mCSD[embedded]"])
+    plain = record(metric="mCSD[embedded]")  # e.g. the LPIPS of `diversity` beside that of `variation`
+    assert results.in_reading([masked, plain, record()], "masked") == [masked, record()]
+    assert results.in_reading([masked, plain, record()], "image") == [plain, record()]
 
 
 def test_what_describes_the_model_may_differ():
