@@ -317,6 +317,7 @@ def test_a_table_that_agrees_with_the_folders_is_no_fault(sorted_folder):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     for name in class_folders.SPLITS:
         with pytest.raises(SmisError, match="needs its folder: --root"):
-            data.classes(presets.data_spec(name, "smoke"))
+            data.open_split(presets.data_spec(name, "smoke"), "train")
         with pytest.raises(SmisError, match="nowhere is not a folder"):
             data.classes(presets.data_spec(name, "smoke", str(tmp_path / "nowhere")))
+    assert len(data.classes(presets.data_spec("imagenet", "paper"))) == 1000  # a rehearsal needs no folder

@@ -419,9 +419,9 @@ def test_weights_that_are_not_finite_are_never_saved(home, small):
     original = training._update
     updates = 0
 
-    def spoiling(fabric, optimizer, parameters, terms):
+    def spoiling(fabric, optimizer, parameters):
         nonlocal updates
-        original(fabric, optimizer, parameters, terms)
+        original(fabric, optimizer, parameters)
         updates += 1
         if updates == 8:  # D's update of the fourth step, the last before a checkpoint
             parameters[0].data[0, 0, 0, 0] = float("inf")
