@@ -1,10 +1,13 @@
 """The notebook stage notices a stored notebook that is not its source, and knows what may differ."""
 
-import tomllib
+import os
+import shutil
+import time
 
 import jupytext
 import nbformat
 import pytest
+from tornado.web import HTTPError
 
 from smislib import checks, notebooks, paths
 
@@ -74,7 +77,21 @@ def test_jupyter_would_write_a_source_as_it_stands(source):
     assert jupytext.writes(jupytext.read(source), fmt="py:percent") == source.read_text()
 
 
-def test_jupyter_opens_a_pair_whichever_file_is_newer():
-    """After a checkout their times are arbitrary, and an executed notebook differs from its source in blank lines."""
-    settings = tomllib.loads((paths.CHECKOUT / "pyproject.toml").read_text())["tool"]["jupytext"]
-    assert settings["outdated_text_notebook_margin"] == float("inf")
+def test_jupyter_opens_a_pair_whichever_file_is_newer(tmp_path):
+    """After a checkout their times are arbitrary, and an executed notebook differs from its source in a blank line.
+
+    The server's root is the notebooks' folder, as `make lab` has it.
+    """
+    for suffix, text in ((".py", "# %%\n1\n\n# %%\ndef f():\n    pass\n"), (".ipynb", "# %%\n1\n\n\n# %%\ndef f(): pass\n")):
+        jupytext.write(
+            jupytext.reads(text, fmt="py:percent"), tmp_path / f"pair{suffix}", fmt=suffix.replace(".py", "py:percent")
+        )
+    now = time.time()
+    os.utime(tmp_path / "pair.py", (now - 3600, now - 3600))
+    (tmp_path / "jupytext.toml").write_text('formats = "ipynb,py:percent"')
+    manager = jupytext.TextFileContentsManager(root_dir=str(tmp_path), allow_hidden=True)
+    with pytest.raises(HTTPError, match="is more recent than"):
+        manager.get("pair.ipynb")
+    shutil.copy(paths.NOTEBOOKS / "jupytext.toml", tmp_path)
+    opened = manager.get("pair.ipynb")["content"]
+    assert opened["cells"][1]["source"] == "def f():\n    pass"  # of the .py
