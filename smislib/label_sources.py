@@ -93,13 +93,7 @@ def partial(experiment: Experiment, train_set: Dataset, C: int) -> Partial:
 
     Raises SmisError when a class would be left without any.
     """
-    labels = getattr(train_set, "labels", None)
-    if labels is None:
-        raise SmisError(
-            f"the images of {experiment.data.name} have no class each: {experiment.model} needs tokens, digits, imagenet or "
-            "classes (see `smis data check classes`)."
-        )
-    names, fraction = data.classes(experiment.data).names, experiment.loss.fraction
+    labels, names, fraction = train_set.labels, data.classes(experiment.data).names, experiment.loss.fraction
     known = keep_labels(labels, fraction, experiment.seed, names) if fraction else torch.zeros_like(labels, dtype=torch.bool)
     return Partial(labels, known, C, experiment.seed)
 

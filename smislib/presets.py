@@ -333,8 +333,15 @@ def needs(e: Experiment) -> list[Experiment]:
 
 
 def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
-    """The experiment that `model` is at `preset` on a data set, whose files need not be here."""
+    """The experiment that `model` is at `preset` on a data set, whose files need not be here.
+
+    Raises SmisError for a model of label maps on images of one class each, and the other way round.
+    """
     classes = data.classes(spec)
+    if classes.whole != MODELS[model].whole:
+        has, wants = (("label maps", "one class for each image")[whole] for whole in (classes.whole, MODELS[model].whole))
+        fitting = "tokens, digits, imagenet or classes" if MODELS[model].whole else "mannequins, streets, rooms or your own"
+        raise SmisError(f"{model} learns from {wants}, {spec.name} has {has}: take {fitting}.")
     own = OF_DATA.get((spec.name, preset), {})
     return Experiment(
         model=model,

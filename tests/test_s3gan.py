@@ -74,8 +74,10 @@ def test_random_labels_are_drawn_once_for_each_image():
 
 
 def test_images_without_classes_and_labels_of_other_networks_are_refused(home):
-    with pytest.raises(SmisError, match="the images of mannequins have no class each: labeller_20 needs tokens"):
-        train(presets.experiment("s3gan_20", "mannequins", "smoke", assignments=SMALL), progress=False)
+    with pytest.raises(SmisError, match="s3gan_20 learns from one class for each image, mannequins has label maps: take tokens"):
+        presets.experiment("s3gan_20", "mannequins", "smoke")
+    with pytest.raises(SmisError, match="groupdnet learns from label maps, tokens has one class for each image: take mannequins"):
+        presets.experiment("groupdnet", "tokens", "smoke")
     with pytest.raises(SmisError, match=r"single gives 1 classes, the networks have 5: --set network.C=1"):
         train(small("single_label", **{"network.C": "5"}), progress=False)
     with pytest.raises(SmisError, match="of the labels leave class"):

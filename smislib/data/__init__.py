@@ -52,10 +52,7 @@ DATA: dict[str, DataSource] = {
     },
     "tokens": DataSource(classes=lambda spec: classed.TOKENS, open=classed.Tokens, version=synthetic.RENDERERS["tokens"].version),
     "digits": DataSource(classes=lambda spec: classed.DIGITS, open=classed.Digits, version=classed.DIGITS_VERSION),
-    **{
-        name: DataSource(classes=class_folders.classes, open=class_folders.ClassFolder)
-        for name in class_folders.SPLITS
-    },
+    **{name: DataSource(classes=class_folders.classes, open=class_folders.ClassFolder) for name in class_folders.SPLITS},
     "photos": DataSource(
         classes=lambda spec: formats.format_of(photos.as_folder(spec)).classes,
         open=lambda spec, split: check.open_checked(photos.as_folder(spec), split),

@@ -38,6 +38,11 @@ class Model:
     prepare: Callable[..., Dataset] | None = None
     generates: bool = True  # whether there is a G
 
+    @property
+    def whole(self) -> bool:
+        """Whether it learns from images of one class each, and not from label maps."""
+        return self.prepare in (prepare_gan, prepare_labeller)
+
 
 def _smis(title: str) -> Model:
     return Model(title, groupdnet.Schedule, groupdnet.Networks, VaeGan, VaeGanObjective)
