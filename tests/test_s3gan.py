@@ -366,8 +366,8 @@ def test_the_default_plan_is_part_of_everything():
     assert set(paper.EXPERIMENTS) <= set(paper.EVERYTHING)
     assert len(paper.EVERYTHING) == 2 * (4 + 6 + 6 * 3)
     assert {model for model, _ in paper.EVERYTHING} <= set(MODELS)
-    for model in paper.CHANGES:
-        e = presets.experiment(model, "tokens", "paper")
+    for model, name in ((model, name) for model in paper.CHANGES for name in (paper.DATA, paper.REAL)):
+        e = presets.experiment(model, name, "paper")
         assert (e.train.batch, e.train.d_steps, e.train.lr_g, e.train.lr_d) == (2048, 2, 5e-5, 2e-4)
 
 
