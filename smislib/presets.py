@@ -316,6 +316,12 @@ def experiment(
     return _made_with(config.replace(assemble(model, preset, seed, spec), overrides))
 
 
+def as_it_stands(e: Experiment) -> bool:
+    """Whether an experiment is its preset, and not one that `--set` changed, or from before the preset changed: those carry the
+    preset's name but not its values."""
+    return e.hash == experiment(e.model, e.data.name, e.preset, e.seed, e.data.root).hash
+
+
 def _made_with(e: Experiment) -> Experiment:
     """The experiment with what its training reads beside its own values."""
     made_with = data.made_with(e.data)

@@ -28,11 +28,15 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
 
     Committed records of experiments that the store does not have stay, unless their preset has changed.
     """
-    finished = [run for run in runs.list_runs() if run.experiment.preset == preset and run.finished and _is_of_preset(run)]
+    finished = [
+        run
+        for run in runs.list_runs()
+        if run.experiment.preset == preset and run.finished and presets.as_it_stands(run.experiment)
+    ]
     if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
     for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):
-        if not _is_of_preset(runs.Run(runs.read_experiment(old / "config.txt"), old)):
+        if not presets.as_it_stands(runs.read_experiment(old / "config.txt")):
             shutil.rmtree(old)
     copied = []
     for run in finished:
@@ -47,12 +51,6 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
         copied.append(notebooks.keep(source, preset, {"preset": preset}))
     README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
     return copied
-
-
-def _is_of_preset(run: runs.Run) -> bool:
-    """Whether an experiment is its preset as it stands, and not one that `--set` changed, or from before the preset changed."""
-    e = run.experiment
-    return e.hash == presets.experiment(e.model, e.data.name, e.preset, e.seed, e.data.root).hash
 
 
 def table_1(preset: str = "demo") -> str:

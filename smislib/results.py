@@ -116,8 +116,7 @@ def of_runs(data: str, preset: str) -> list[Record]:
     records = []
     for run in runs.list_runs():
         e = run.experiment
-        asked = (e.data.name, e.preset) == (data, preset)
-        if asked and e.hash == presets.experiment(e.model, data, preset, e.seed, e.data.root).hash:
+        if (e.data.name, e.preset) == (data, preset) and presets.as_it_stands(e):
             records += read(run.records)
     return records
 
@@ -256,7 +255,7 @@ def comparison(
     ours = cells(records, models, list(columns))
     frame = {}
     for metric, theirs in columns.items():
-        arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
+        arrow = _arrow(metric)
         if theirs is not None:
             frame[theirs + arrow, "published"] = [published_cell(printed, name, theirs) for name in names]
         frame[(theirs or metric) + arrow, f"reproduced as {metric}"] = [
@@ -264,7 +263,7 @@ def comparison(
         ]
     table = pd.DataFrame(frame, index=pd.Index(names, name="model"))
     used = [r for cell in ours.values() for r in cell.records] or [r for r in records if r.model in models]
-    presets, seeds, data = (sorted({getattr(r, what) for r in used}) for what in ("preset", "seed", "data"))
+    presets, seeds, data = _covered(used)
     spread = "mean ± sd over seeds" if len(seeds) > 1 else "brackets: 95 % bootstrap interval over images of the one seed"
     caption = (
         f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {len(seeds)} seed(s) ({', '.join(map(str, seeds))}); "
@@ -286,24 +285,34 @@ def grid_comparison(
     ours = cells(records, [model for of in rows.values() for model in of.values()], list(columns))
     frame = {}
     for metric, theirs in columns.items():
-        arrow = {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
         for setting in settings:
             column = f"{theirs} {setting}".strip()
+            heading = column + _arrow(metric)
             for table in printed:
                 how = "published" if len(printed) == 1 else f"published ({table['as']})"
-                frame[column + arrow, how] = [_printed_at(table, row, column) for row in rows]
+                frame[heading, how] = [_printed_at(table, row, column) for row in rows]
             found = [ours.get((of.get(setting, ""), metric)) for of in rows.values()]
-            frame[column + arrow, f"reproduced as {metric}"] = [str(cell) if cell else "not run" for cell in found]
+            frame[heading, f"reproduced as {metric}"] = [str(cell) if cell else "not run" for cell in found]
     table = pd.DataFrame(frame, index=pd.Index(rows, name="method"))
-    used = list(ours.values())
-    presets_, data, counts = (sorted({getattr(r, k) for c in used for r in c.records}) for k in ("preset", "data", "seed"))
-    fewest = min((cell.seeds for cell in used), default=0)
+    presets, seeds, data = _covered([r for cell in ours.values() for r in cell.records])
+    fewest = min((cell.seeds for cell in ours.values()), default=0)
     caption = (
-        f"Reproduced: preset {', '.join(presets_)}, data {', '.join(data)}, {fewest} to {len(counts)} seeds a cell; ± is the sd "
+        f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {fewest} to {len(seeds)} seeds a cell; ± is the sd "
         "over seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small "
         f"shipped network and are not the paper's. Published: {printed[0]['confidence']}."
     )
     return table, caption
+
+
+def _arrow(metric: str) -> str:
+    return {"up": " ↑", "down": " ↓"}.get(METRICS[metric].better, "")
+
+
+def _covered(records: Iterable[Record]) -> tuple[list, list, list]:
+    """The presets, seeds and data sets that a table's records are of."""
+    records = list(records)
+    presets, seeds, data = (sorted({getattr(r, what) for r in records}) for what in ("preset", "seed", "data"))
+    return presets, seeds, data
 
 
 def _printed_at(table: dict, row: str, column: str) -> str:

@@ -71,10 +71,12 @@ def train_on(
 
 
 def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
-    if devices < 1 or nodes < 1 or experiment.train.batch % (devices * nodes):
+    spec = experiment.train
+    if devices < 1 or nodes < 1 or spec.batch % (devices * nodes * spec.accumulate):
+        parts = f", of {spec.accumulate} parts each" if spec.accumulate > 1 else ""
         raise SmisError(
-            f"train.batch={experiment.train.batch} is the batch over all devices and must divide evenly among them; "
-            f"found {devices} device(s) on each of {nodes} node(s)."
+            f"train.batch={spec.batch} is the batch over all devices and must divide evenly among them; "
+            f"found {devices} device(s) on each of {nodes} node(s){parts}."
         )
     asked = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes, "precision": experiment.train.precision}
     if asked["precision"] == "16-mixed" and accelerator == "cpu":
@@ -217,8 +219,6 @@ def _optimizer(parameters: list[Tensor], rate: float, spec: TrainSpec) -> torch.
 
 def _parts(batch: dict, n: int) -> list[dict]:
     """A batch in n parts of equal size."""
-    if len(batch["image"]) % n:
-        raise SmisError(f"{len(batch['image'])} images on a device do not divide into {n} parts: change train.batch.")
     split = {key: value.chunk(n) for key, value in batch.items()}
     return [{key: values[i] for key, values in split.items()} for i in range(n)]
 

@@ -4,40 +4,37 @@ Of table 4 we have neither numbers nor a legible text (see results/published): i
 for, not checked against the page. Of table 5 we have the numbers: its statements are what they say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from ..models import MODELS
-from .logic import VERDICTS, Cells, Truth, better, estimate, every, level, no_worse
-
-ABOVE, LEVEL, AT_LEAST = "better than", "level with", "no worse than"
-_CHECKS: dict[str, Callable[[Cells, str, str, str], Truth]] = {ABOVE: better, LEVEL: level, AT_LEAST: no_worse}
+from .logic import BETTER, LEVEL, NO_WORSE, RELATIONS, VERDICTS, Cells, better, every, found
 
 # (what is said, [(row, relation, row)]): reproduced when all of its comparisons are
 Statement = tuple[str, tuple[tuple[str, str, str], ...]]
 TABLE_3: tuple[Statement, ...] = (
     ("SPADE in a decoder beats the labels concatenated at every layer of the same decoder",
-     (("spade_short", ABOVE, "spade_concat"),)),
+     (("spade_short", BETTER, "spade_concat"),)),
     ("SPADE in place of the norms improves pix2pixHD++, and more than concatenation does",
-     (("pix2pixhdpp_spade", ABOVE, "pix2pixhdpp"), ("pix2pixhdpp_spade", ABOVE, "pix2pixhdpp_concat"))),
-    ("the decoder with SPADE beats pix2pixHD++, which has more parameters", (("spade_short", ABOVE, "pix2pixhdpp"),)),
-    ("so does the compact one", (("spade_compact", ABOVE, "pix2pixhdpp"),)),
-    ("pix2pixHD++ is a stronger baseline than pix2pixHD", (("pix2pixhdpp", ABOVE, "pix2pixhd_short"),)),
+     (("pix2pixhdpp_spade", BETTER, "pix2pixhdpp"), ("pix2pixhdpp_spade", BETTER, "pix2pixhdpp_concat"))),
+    ("the decoder with SPADE beats pix2pixHD++, which has more parameters", (("spade_short", BETTER, "pix2pixhdpp"),)),
+    ("so does the compact one", (("spade_compact", BETTER, "pix2pixhdpp"),)),
+    ("pix2pixHD++ is a stronger baseline than pix2pixHD", (("pix2pixhdpp", BETTER, "pix2pixhd_short"),)),
 )  # fmt: skip
 TABLE_4: tuple[Statement, ...] = (
     ("started from the label map or from noise, SPADE does as well", (("spade_short", LEVEL, "spade_noise"),)),
-    ("a kernel of 1x1 over the labels is worse than 3x3: it sees no context", (("spade_short", ABOVE, "spade_kernel1"),)),
+    ("a kernel of 1x1 over the labels is worse than 3x3: it sees no context", (("spade_short", BETTER, "spade_kernel1"),)),
     ("SPADE does well with each parameter-free norm: all above pix2pixHD++",
-     tuple((row, ABOVE, "pix2pixhdpp") for row in ("spade_short", "spade_unsynced", "spade_instance"))),
+     tuple((row, BETTER, "pix2pixhdpp") for row in ("spade_short", "spade_unsynced", "spade_instance"))),
 )  # fmt: skip
 TABLE_5: tuple[Statement, ...] = (
-    ("without the perceptual loss SPADE is worse", (("spade_short", ABOVE, "spade_without_perceptual"),)),
-    ("the perceptual loss is worth more than feature matching", (("spade_without_feature", ABOVE, "spade_without_perceptual"),)),
-    ("without sync batch norm pix2pixHD++ is worse", (("pix2pixhdpp", ABOVE, "pix2pixhdpp_unsynced"),)),
+    ("without the perceptual loss SPADE is worse", (("spade_short", BETTER, "spade_without_perceptual"),)),
+    ("the perceptual loss is worth more than feature matching", (("spade_without_feature", BETTER, "spade_without_perceptual"),)),
+    ("without sync batch norm pix2pixHD++ is worse", (("pix2pixhdpp", BETTER, "pix2pixhdpp_unsynced"),)),
     ("without spectral norm too it does not recover",
-     (("pix2pixhdpp", ABOVE, "pix2pixhdpp_free"), ("pix2pixhdpp_unsynced", LEVEL, "pix2pixhdpp_free"))),
-    ("a deeper discriminator does not help", (("spade_short", AT_LEAST, "spade_deeper"),)),
+     (("pix2pixhdpp", BETTER, "pix2pixhdpp_free"), ("pix2pixhdpp_unsynced", LEVEL, "pix2pixhdpp_free"))),
+    ("a deeper discriminator does not help", (("spade_short", NO_WORSE, "spade_deeper"),)),
 )  # fmt: skip
 
 
@@ -48,7 +45,7 @@ def table_1(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
             "data": name,
             "metric": f"{metric}{suffix}",
             "statement": "SPADE better than pix2pixHD",
-            "found": _found(of, f"{metric}{suffix}", "spade", "pix2pixhd"),
+            "found": found(of, f"{metric}{suffix}", "spade", "pix2pixhd"),
             "verdict": VERDICTS[better(of, f"{metric}{suffix}", "spade", "pix2pixhd")],
         }
         for name, of in cells.items()
@@ -61,13 +58,9 @@ def ablation(cells: Cells, statements: tuple[Statement, ...], metric: str) -> pd
     """Statements about rows at equal budgets, by one metric: statement, what was found for each pair, verdict."""
     rows = []
     for said, comparisons in statements:
-        truths = [_CHECKS[relation](cells, metric, a, b) for a, relation, b in comparisons]
-        found = [
-            f"{MODELS[a].title} {relation} {MODELS[b].title}: {_found(cells, metric, a, b)}" for a, relation, b in comparisons
+        truths = [RELATIONS[relation](cells, metric, a, b) for a, relation, b in comparisons]
+        pairs = [
+            f"{MODELS[a].title} {relation} {MODELS[b].title}: {found(cells, metric, a, b)}" for a, relation, b in comparisons
         ]
-        rows.append({"statement": said, "found": "; ".join(found), "verdict": VERDICTS[every(truths)]})
+        rows.append({"statement": said, "found": "; ".join(pairs), "verdict": VERDICTS[every(truths)]})
     return pd.DataFrame(rows)
-
-
-def _found(cells: Cells, metric: str, a: str, b: str) -> str:
-    return " | ".join(str(estimate(cells, metric, row) or "not run") for row in (a, b))

@@ -4,7 +4,7 @@ A check has three values: True or False where the intervals decide it, None wher
 missing. Checks combine by Kleene's logic: one False decides an "all", one True an "any", whatever is open elsewhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,15 @@ def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
 def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
     """Whether a is better than b or level with it."""
     return some([better(cells, metric, a, b), level(cells, metric, a, b)])
+
+
+BETTER, LEVEL, NO_WORSE = "better than", "level with", "no worse than"
+RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {BETTER: better, LEVEL: level, NO_WORSE: no_worse}
+
+
+def found(cells: Cells, metric: str, *models: str) -> str:
+    """The estimates of models, as a statement about them prints what it found."""
+    return " | ".join(str(estimate(cells, metric, model) or "not run") for model in models)
 
 
 def every(truths: Iterable[Truth]) -> Truth:

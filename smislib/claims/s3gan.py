@@ -4,17 +4,13 @@ Over several seeds an interval is mean ± sd; of one seed it is the bootstrap ov
 decide stays open.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ..models import MODELS
 from ..papers.s3gan import PERCENTS
-from .logic import VERDICTS, Cells, Truth, better, estimate, exceeds, no_worse
-
-BETTER, NO_WORSE = "better than", "no worse than"
-_CHECKS: dict[str, Callable[[Cells, str, str, str], Truth]] = {BETTER: better, NO_WORSE: no_worse}
+from .logic import BETTER, NO_WORSE, RELATIONS, VERDICTS, Cells, Truth, exceeds, found
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def check(cells: Cells, suffix: str = "") -> pd.DataFrame:
         for a, relation, b in s.comparisons:
             for metric in (f"FID{suffix}", f"IS{suffix}"):
                 said = f"{MODELS[a].title} {relation} {MODELS[b].title}"
-                rows.append(_row(s.said, s.where, said, metric, cells, a, b, _CHECKS[relation](cells, metric, a, b)))
+                rows.append(_row(s.said, s.where, said, metric, cells, a, b, RELATIONS[relation](cells, metric, a, b)))
     for model, said in MATCHES:
         metric = f"FID{suffix}"
         above = exceeds(cells, metric, model, "biggan", WITHIN)  # beyond the margin, for sure
@@ -73,6 +69,5 @@ def check(cells: Cells, suffix: str = "") -> pd.DataFrame:
 
 
 def _row(said: str, where: str, comparison: str, metric: str, cells: Cells, a: str, b: str, truth: Truth) -> dict[str, str]:
-    found = " | ".join(str(estimate(cells, metric, row) or "not run") for row in (a, b))
-    verdict = VERDICTS[truth]
-    return {"statement": said, "where": where, "comparison": comparison, "metric": metric, "found": found, "verdict": verdict}
+    pair, verdict = found(cells, metric, a, b), VERDICTS[truth]
+    return {"statement": said, "where": where, "comparison": comparison, "metric": metric, "found": pair, "verdict": verdict}

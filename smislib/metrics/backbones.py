@@ -194,14 +194,14 @@ def _read(path: Path, tensors: bool = True) -> tuple[dict, dict[str, Tensor]]:
 
 
 class EmbeddedFeatures:
-    """The features of `FID[embedded]`: images (N,3,H,W) in [-1,1] -> (N,116), at the images' own size."""
+    """The features of `FID[embedded]`: images (N,3,H,W) in [-1,1] -> (N,d), at the images' own size; of "metric" d = 116."""
 
     suffix = "[embedded]"
 
-    def __init__(self, device: str | torch.device = "cpu"):
-        self.net, self.device = load("metric", device), device
+    def __init__(self, device: str | torch.device = "cpu", name: str = "metric"):
+        self.net, self.device = load(name, device), device
         self.protocol = {
-            "backbone": "embedded/metric, spatial means of all stages, standardised",
+            "backbone": f"embedded/{name}, spatial means of all stages, standardised",
             "weights": self.net.weight_hash,
             "image range": "[-1,1]",
             "resize": "none",
@@ -210,6 +210,24 @@ class EmbeddedFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         return self.net.pooled(images.to(self.device))
+
+
+class EmbeddedClassifier(EmbeddedFeatures):
+    """The features of `FID[embedded]`, (N,106), and the classes of `IS[embedded]` of whole images (N,3,H,W) in [-1,1],
+    H, W >= 32.
+
+    Raises SmisError when no shipped classifier was trained on the classes `names`.
+    """
+
+    def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
+        known = ", ".join(described(name)["training"]["data"] for name in CLASSIFIERS)
+        advice = f"there is one for {known}. Measure with Inception-v3: evaluation.backbone=paper."
+        super().__init__(device, _needed(classifier_of(names), "classifier", names, advice))
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(N,C), rows that sum to 1."""
+        return self.net(images.to(self.device)).softmax(1)
 
 
 class EmbeddedSegmenter:
@@ -221,13 +239,9 @@ class EmbeddedSegmenter:
     suffix = "[embedded]"
 
     def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
-        name = segmenter_of(names)
-        if name is None:
-            known = ", ".join(described(shipped_name)["training"]["data"] for shipped_name in SEGMENTERS)
-            raise SmisError(
-                f"no shipped segmenter knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one for each of "
-                f"{known}. Leave mIoU out."
-            )
+        known = ", ".join(described(name)["training"]["data"] for name in SEGMENTERS)
+        advice = f"there is one for each of {known}. Leave mIoU out."
+        name = _needed(segmenter_of(names), "segmenter", names, advice)
         self.net, self.device = load(name, device), device
         self.predicts = tuple(range(len(names)))
         self.protocol = {"backbone": f"embedded/{name}", "weights": self.net.weight_hash, "image range": "[-1,1]"}
@@ -237,39 +251,10 @@ class EmbeddedSegmenter:
         return self.net(images.to(self.device)).argmax(1)
 
 
-class EmbeddedClassifier:
-    """The features of `FID[embedded]` and the classes of `IS[embedded]` of whole images (N,3,H,W) in [-1,1], H, W >= 32.
-
-    Raises SmisError when no shipped classifier was trained on the classes `names`.
-    """
-
-    suffix = "[embedded]"
-
-    def __init__(self, names: tuple[str, ...], device: str | torch.device = "cpu"):
-        name = classifier_of(names)
-        if name is None:
-            known = ", ".join(described(shipped_name)["training"]["data"] for shipped_name in CLASSIFIERS)
-            raise SmisError(
-                f"no shipped classifier knows these {len(names)} classes ({', '.join(names[:8])} ..); there is one for {known}. "
-                "Measure with Inception-v3: evaluation.backbone=paper."
-            )
-        self.net, self.device = load(name, device), device
-        self.protocol = {
-            "backbone": f"embedded/{name}, spatial means of all stages, standardised",
-            "weights": self.net.weight_hash,
-            "image range": "[-1,1]",
-            "resize": "none",
-        }
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features (N,106)."""
-        return self.net.pooled(images.to(self.device))
-
-    @torch.no_grad()
-    def probabilities(self, images: Tensor) -> Tensor:
-        """(N,C), rows that sum to 1."""
-        return self.net(images.to(self.device)).softmax(1)
+def _needed(found: str | None, kind: str, names: tuple[str, ...], advice: str) -> str:
+    if found is None:
+        raise SmisError(f"no shipped {kind} knows these {len(names)} classes ({', '.join(names[:8])} ..); {advice}")
+    return found
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ..label_sources import READ
 from ..models import biggan, labeller
 from ..s3gan import ClassGan, Labelling
 
@@ -48,15 +49,15 @@ TITLES = {
     "s3gan": "S3GAN",
     "s3gan_co": "S3GAN-CO",
 }
-METHOD = {f"{method}_{k}": method for method in LABELLED for k in PERCENTS}  # model -> its method
 CHANGES: dict[str, dict[str, Any]] = {
     "biggan": {"labels": "true"},
     **UNSUPERVISED,
-    **{f"{method}_{k}": {"fraction": k / 100, **loss} for method, loss in LABELLED.items() for k in PERCENTS},
+    **{
+        f"{method}_{k}": {"fraction": k / 100, **loss, **({"labeller": f"labeller_{k}"} if loss["labels"] in READ else {})}
+        for method, loss in LABELLED.items()
+        for k in PERCENTS
+    },
 }
-for _k in PERCENTS:
-    for _method in ("s2gan", "s2gan_soft", "s3gan"):
-        CHANGES[f"{_method}_{_k}"]["labeller"] = f"labeller_{_k}"
 LABELLERS = {"rotation": 0.0, **{f"labeller_{k}": k / 100 for k in PERCENTS}}  # model -> share of the labels
 
 GENERATORS = {
@@ -115,7 +116,7 @@ _GAN_TRAIN = {
     "demo": {"steps": 400, "batch": 32, "lr_g": 4e-3, "lr_d": 4e-3, "beta2": 0.99, "ema": 0.99, "standing": 20,
              "snapshots": 5, "sample_every": 200, "checkpoint_every": 100},
     # 250,000 steps of G, each after two of D on 2,048 images
-    "paper": {**_ADAM, "steps": 250_000, "batch": 2048, "d_steps": 2, "accumulate": 1, "lr_g": 5e-5, "lr_d": 2e-4, "ema": 0.9999,
+    "paper": {**_ADAM, "steps": 250_000, "batch": 2048, "d_steps": 2, "lr_g": 5e-5, "lr_d": 2e-4, "ema": 0.9999,
               "standing": 50, "snapshots": 25, "precision": "bf16-mixed", "checkpoint_every": 1000, "sample_every": 5000},
 }  # fmt: skip
 _LABELLER_TRAIN = {
