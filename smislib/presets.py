@@ -62,7 +62,7 @@ DATA_SPECS = {
     },
     "digits": {
         "smoke": DataSpec("digits", 32, 32, n_train=400, n_test=64),
-        "demo": DataSpec("digits", 32, 32, n_train=1437, n_test=360),
+        "demo": DataSpec("digits", 16, 16, n_train=1437, n_test=360),
         "paper": DataSpec("digits", 128, 128, n_train=1437, n_test=360),
     },
     **{
