@@ -229,7 +229,7 @@ class Networks(nn.Module):
         self.apply(partial(_initialise, kind=s.init))
         if not s.spectral:
             self.D.apply(he_)
-            for head in filter(None, (self.D.projection, self.D.rotation, self.D.classifier)):
+            for head in filter(None, (self.D.fc, self.D.projection, self.D.rotation, self.D.classifier)):
                 nn.init.zeros_(head.weight)
 
 

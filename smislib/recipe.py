@@ -1,0 +1,253 @@
+"""A picture as a value: its label map, and where the code of each class comes from. Sliders, painter and scripts all make one.
+
+A `Recipe` holds all that the picture needs but the weights, whose hash it names; as a JSON file it gives the same pixels again
+on the same machine (`smis render`). A `Studio` cooks: loaded networks, the pictures that they know, and codes computed once.
+"""
+
+import base64
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from . import atomic, data, runs, viz
+from .errors import SmisError
+from .sample import class_slice, draw, encode, generate, generator, has_noise_map
+
+KEPT = 16  # pictures that a studio remembers
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a code comes from: drawn from N(0,1) by a `seed`, or encoded from a `picture` that the studio knows: "test/3"."""
+
+    seed: int | None = None
+    picture: str | None = None
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}" if self.picture is None else self.picture
+
+
+@dataclass(frozen=True)
+class Part:
+    """A point on the line from code a (t = 0) to code b (t = 1)."""
+
+    a: Source
+    b: Source
+    t: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One picture. `parts` has a `Part` for each class, one for all where the code belongs to the whole image, or none."""
+
+    model: str  # name of the experiment
+    weights: str  # hash of its networks, as `Studio.weights`
+    label_map: str  # packed, see `pack`
+    parts: tuple[Part, ...] = ()
+    truncation: float | None = None  # of drawn codes, see `sample.draw`
+    instance_map: str = ""  # packed, where the classes have instances
+    pictures: tuple[tuple[str, str, str], ...] = ()  # (name, image as PNG, packed label map) of references from outside
+
+    def with_part(self, c: int, **changes) -> "Recipe":
+        """With something else in part c."""
+        parts = list(self.parts)
+        parts[c] = replace(parts[c], **changes)
+        return replace(self, parts=tuple(parts))
+
+    @property
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    def save(self, path: str | Path) -> None:
+        """Write `text` to a file."""
+        atomic.write(Path(path), lambda temporary: temporary.write_text(self.text))
+
+
+def read(path: str | Path) -> Recipe:
+    """The recipe of a JSON file. Raises SmisError for a file that is none."""
+    try:
+        body = json.loads(Path(path).read_text())
+        parts = tuple(Part(Source(**part["a"]), Source(**part["b"]), part["t"]) for part in body.pop("parts"))
+        return Recipe(parts=parts, **body | {"pictures": tuple(map(tuple, body["pictures"]))})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SmisError(
+            f"{path} is not a recipe of this version ({error}): the interface and `Recipe.save` write them."
+        ) from error
+
+
+def pack(values: Tensor) -> str:
+    """Integers (H,W) from -1 to 65,534 -> a 16-bit PNG as text."""
+    return _as_text(Image.fromarray((values + 1).numpy().astype(np.uint16)))
+
+
+@lru_cache(64)
+def unpack(text: str) -> Tensor:
+    """Text that `pack` made -> int64 (H,W)."""
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        return torch.from_numpy(np.array(image).astype(np.int64)) - 1
+
+
+def _as_text(image: Image.Image) -> str:
+    written = io.BytesIO()
+    image.save(written, "png", optimize=True)
+    return base64.b64encode(written.getvalue()).decode()
+
+
+class Studio:
+    """Loaded networks with the data set that they were trained on; draws recipes. Its methods may be called from any thread."""
+
+    def __init__(self, networks: nn.Module, split: str = "test"):
+        self.networks, self.split = networks, split
+        self.spec = networks.experiment.data
+        self.classes = data.classes(self.spec)
+        if self.classes.whole or self.classes.picture:
+            raise SmisError(f"{networks.experiment.name} does not make images of label maps: a Studio needs a model that does.")
+        self.weights = _hash(networks)
+        self._split, self._added, self._codes, self._labels, self._made = None, {}, {}, {}, {}
+
+    @property
+    def n_parts(self) -> int:
+        """Parts of the code: one for each class, 1 for the whole image, 0 for a model without a code."""
+        s = self.networks.schedule
+        return 0 if s.z_shape is None else len(self.classes) if s.controls_classes else 1
+
+    @property
+    def encodes(self) -> bool:
+        """Whether a code can be taken from a picture."""
+        return self.networks.E is not None
+
+    def names(self, n: int = 24) -> list[str]:
+        """The first n pictures of the split, and those that were added."""
+        return [f"{self.split}/{i}" for i in range(min(n, len(self._images())))] + list(self._added)
+
+    def picture(self, name: str) -> dict:
+        """A sample by its name: `image`, `label_map` and what else the data set has."""
+        if name in self._added:
+            return self._added[name]
+        split, _, index = name.partition("/")
+        if split != self.split or not index.isdigit() or int(index) >= len(self._images()):
+            known = f"{self.split}/0 to {self.split}/{len(self._images()) - 1}"
+            raise SmisError(f"there is no picture {name!r}: known are {', '.join([known, *self._added])}.")
+        return self._images()[int(index)]
+
+    def add(self, name: str, image: Tensor, label_map: Tensor) -> None:
+        """Make a picture from outside known: image (3,H,W) in [-1,1] and label_map (H,W) of the networks' size."""
+        size = (self.spec.height, self.spec.width)
+        if image.shape != (3, *size) or label_map.shape != size:
+            found = f"image {tuple(image.shape)}, label map {tuple(label_map.shape)}"
+            raise SmisError(f"{name}: found {found}; the networks take (3, {size[0]}, {size[1]}) and {size}.")
+        data.one_hot(label_map[None], self.classes, [name])  # refuses a class that there is not
+        self._added[name] = {"image": image, "label_map": label_map, "name": name}
+        self._codes = {key: z for key, z in self._codes.items() if key[0].picture != name}
+        self._made = {}
+
+    def recipe(self, picture: str = "", a: Source | None = None, b: Source | None = None) -> Recipe:
+        """A picture's label map with its own look (t = 0) on the way to a drawn one (t = 1); or with the looks a and b."""
+        sample = self.picture(picture or f"{self.split}/0")
+        a = a or (Source(picture=picture or f"{self.split}/0") if self.encodes else Source(seed=0))
+        name = self.networks.experiment.name
+        return self.with_labels(Recipe(name, self.weights, "", (Part(a, b or Source(seed=1)),) * self.n_parts), sample)
+
+    def with_labels(self, recipe: Recipe, sample: dict) -> Recipe:
+        """The recipe with another label map, that of a sample."""
+        instances = pack(sample["instance_map"]) if self.classes.things else ""
+        return replace(recipe, label_map=pack(sample["label_map"]), instance_map=instances)
+
+    def label_map(self, recipe: Recipe) -> Tensor:
+        """Its label map, int64 (H,W)."""
+        return unpack(recipe.label_map)
+
+    def labels(self, recipe: Recipe) -> Tensor:
+        """What the networks are given, (1,C,H,W)."""
+        key = (recipe.label_map, recipe.instance_map)
+        if key not in self._labels:
+            batch = {"label_map": unpack(recipe.label_map)[None]}
+            if self.classes.things:
+                batch["instance_map"] = unpack(recipe.instance_map)[None]
+            self._labels = {key: data.labels(batch, self.classes)}  # of the last map alone: a painter makes many
+        return self._labels[key]
+
+    def z(self, recipe: Recipe) -> Tensor | None:
+        """The code (1,*z_shape); for 3-D noise a map (1,z_dim,H,W); None for a model without."""
+        if len(recipe.parts) != self.n_parts:
+            raise SmisError(f"the recipe has {len(recipe.parts)} parts, this model {self.n_parts}: it is of another model.")
+        if not self.n_parts:
+            return None
+        if has_noise_map(self.networks):
+            vectors = torch.cat([self._at(part, recipe.truncation, c) for c, part in enumerate(recipe.parts)])  # (C,z_dim)
+            return torch.einsum("cz,nchw->nzhw", vectors, self.labels(recipe)[:, : len(self.classes)])
+        if self.n_parts == 1:
+            return self._at(recipe.parts[0], recipe.truncation)
+        z = torch.empty(1, *self.networks.schedule.z_shape)
+        for c, part in enumerate(recipe.parts):
+            own = class_slice(self.networks, c)
+            z[:, own] = self._at(part, recipe.truncation)[:, own]
+        return z
+
+    def image(self, recipe: Recipe) -> Tensor:
+        """The picture (3,H,W) in [-1,1]. Always made alone: in a batch its last bits would depend on its neighbours."""
+        if recipe.weights != self.weights:
+            raise SmisError(
+                f"the recipe is of networks {recipe.weights}, these are {self.weights}: load the ones it was made with."
+            )
+        for name, image, label_map in recipe.pictures:
+            if name not in self._added:
+                picture = np.array(Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB"))
+                self.add(name, torch.from_numpy(picture).movedim(-1, 0).float() / 127.5 - 1, unpack(label_map))
+        made = self._made.get(recipe)
+        if made is None:
+            made = generate(self.networks, self.labels(recipe), self.z(recipe))[0]
+            self._made = dict([*self._made.items(), (recipe, made)][-KEPT:])
+        return made
+
+    def complete(self, recipe: Recipe) -> Recipe:
+        """With the pictures from outside that its parts name, so that a file of it needs nothing else."""
+        named = {source.picture for part in recipe.parts for source in (part.a, part.b)} & set(self._added)
+        added = {name: self._added[name] for name in sorted(named)}
+        pictures = ((name, _as_text(viz.to_pil(s["image"])), pack(s["label_map"])) for name, s in added.items())
+        return replace(recipe, pictures=tuple(pictures))
+
+    def _images(self) -> torch.utils.data.Dataset:
+        if self._split is None:  # rendered or decoded when the first picture is asked for
+            self._split = data.open_split(self.spec, self.split)
+        return self._split
+
+    def _at(self, part: Part, truncation: float | None, c: int | None = None) -> Tensor:
+        """The code of a part; c where each class has its own draw."""
+        a = self._code(part.a, truncation, c)
+        return a if part.t == 0 else torch.lerp(a, self._code(part.b, truncation, c), part.t)
+
+    def _code(self, source: Source, truncation: float | None, c: int | None) -> Tensor:
+        key = (source, truncation, c)
+        if key not in self._codes:
+            if source.picture is None:
+                rng = generator("look", source.seed, *([] if c is None else [c]))
+                self._codes[key] = draw(self.networks, 1, rng, truncation).cpu()
+            else:
+                batch = data.labelled([self.picture(source.picture)], self.classes)
+                self._codes[key] = encode(self.networks, batch["image"], batch["labels"]).cpu()
+        return self._codes[key]
+
+
+def render(path: str | Path, weights: str = "") -> Image.Image:
+    """The picture of a recipe's file. `weights`: a file or a run's name; without it the run that the recipe names."""
+    recipe = read(path)
+    return viz.to_pil(Studio(runs.load(weights or recipe.model)).image(recipe))
+
+
+def _hash(networks: nn.Module) -> str:
+    """Sixteen hex digits of the weights of G and E."""
+    digest = hashlib.sha256()
+    for player in filter(None, (networks.G, networks.E)):
+        for key, value in player.state_dict().items():
+            digest.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

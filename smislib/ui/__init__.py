@@ -1,0 +1,5 @@
+"""Widgets over loaded networks, for JupyterLab and the app. Each function returns one; on paper it is a strip of pictures."""
+
+from .explorer import explorer
+
+__all__ = ["explorer"]

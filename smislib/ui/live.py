@@ -1,0 +1,167 @@
+"""What all widgets share: drawing the newest state only, pictures for a browser, and the static strip of a cell on paper."""
+
+import base64
+import html
+import io
+import os
+import threading
+from collections.abc import Callable
+
+import ipywidgets as w
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython import get_ipython
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from .. import viz
+from ..errors import SmisError
+
+SIDE = 288  # least pixels of a picture's height in the browser
+
+
+def live() -> bool:
+    """Whether somebody can move a slider: JupyterLab, VS Code and Voila say which cell they run, papermill, nbconvert and nbval
+    do not.
+    """
+    shell = get_ipython()
+    if "voila" in os.environ.get("SERVER_SOFTWARE", ""):
+        return True
+    kernel = getattr(shell, "kernel", None)
+    return kernel is not None and "cellId" in kernel.get_parent().get("metadata", {})
+
+
+class Latest:
+    """Calls `draw` in a thread of its own, once more after every `request`; requests that come while it draws count as one.
+
+    So events are taken in at once and never queue up, and the last one is always drawn. What `draw` raises goes to `failed`.
+    """
+
+    def __init__(self, draw: Callable[[], None], failed: Callable[[Exception], None]):
+        self._draw, self._failed = draw, failed
+        self._change = threading.Condition()
+        self._asked = self._done = 0
+        self._working = False
+
+    def request(self) -> None:
+        """Draw what is the state by then; returns at once."""
+        with self._change:
+            self._asked += 1
+            if not self._working:
+                self._working = True
+                threading.Thread(target=self._work, daemon=True).start()
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Until all that was asked for is drawn. Raises TimeoutError after `timeout` seconds."""
+        with self._change:
+            if not self._change.wait_for(lambda: self._done == self._asked, timeout):
+                raise TimeoutError(f"nothing drawn after {timeout:g} s")
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                asked = self._asked
+            try:
+                self._draw()
+            except Exception as error:  # it must reach the reader, and the next request must be drawn
+                self._failed(error)
+            with self._change:
+                self._done = asked
+                self._change.notify_all()
+                if self._asked == asked:
+                    self._working = False
+                    return
+
+
+class Panel(w.VBox):
+    """A widget which, where nothing is live, is a picture: `strip` draws what its sliders would show.
+
+    Subclasses fill `children`, implement `draw` (called in a thread, with the newest state) and `strip`, and ask for a picture by
+    `refresh`. `summary` is the text of the cell.
+    """
+
+    def __init__(self, summary: str, **kwargs):
+        super().__init__(**kwargs)
+        self.add_class("smis-panel")
+        self.summary, self.message = summary, w.HTML()
+        self._latest = Latest(self.draw, self.fail)
+
+    def draw(self) -> None:
+        raise NotImplementedError
+
+    def strip(self) -> Figure:
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Draw the newest state soon."""
+        self._latest.request()
+
+    def wait(self) -> None:
+        """Until the newest state is drawn."""
+        self._latest.wait()
+
+    def fail(self, error: Exception) -> None:
+        """Say in the panel what went wrong; what is no input of the user's also with its kind."""
+        text = str(error) if isinstance(error, SmisError) else f"{type(error).__name__}: {error}"
+        self.message.value = f'<span class="smis-error" style="color:#b3261e">{html.escape(text)}</span>'
+
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        """The widget where it is live, and always its strip, which is what a saved notebook shows elsewhere."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
+        if not live():
+            bundle.pop("application/vnd.jupyter.widget-view+json", None)
+        return bundle | {"text/plain": self.summary, "image/png": _png(self.strip())}
+
+
+class Picture(w.Image):
+    """An image of tensors, enlarged to a readable size."""
+
+    def __init__(self, name: str, **kwargs):
+        super().__init__(format="png", **kwargs)
+        self.add_class(f"smis-{name}")
+
+    def show(self, image: Tensor, region: Tensor | None = None) -> None:
+        """An image (3,H,W) in [-1,1]; `region`, bool (H,W), is outlined."""
+        self.value = encoded(enlarged(image, region))
+
+
+def enlarged(image: Tensor, region: Tensor | None = None) -> Image.Image:
+    """(3,H,W) in [-1,1] -> a picture at least SIDE pixels high, by a whole factor; `region`, bool (H,W), is outlined."""
+    k = max(1, -(-SIDE // image.shape[1]))
+    picture = viz.to_pil(image).resize((image.shape[2] * k, image.shape[1] * k), Image.Resampling.BICUBIC)
+    if region is None or not region.any():
+        return picture
+    inside = np.pad(np.kron(region.numpy(), np.ones((k, k), bool)), 1)
+    middle = inside[1:-1, 1:-1]
+    edge = middle & ~(inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:])
+    pixels = np.array(picture)
+    pixels[edge] = tuple(bytes.fromhex(viz.OUTLINE[1:]))
+    return Image.fromarray(pixels)
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """As PNG, quickly rather than small."""
+    written = io.BytesIO()
+    picture.save(written, "png", compress_level=1)
+    return written.getvalue()
+
+
+def heat(change: Tensor, top: float = 0.5) -> Tensor:
+    """Change of each pixel (H,W), 0 .. top and above -> its colour (3,H,W) in [-1,1]."""
+    table = torch.from_numpy(plt.get_cmap("magma")(np.arange(256))[:, :3]).float()
+    return table[(change / top * 255).clamp(0, 255).long()].movedim(-1, 0) * 2 - 1
+
+
+def download(name: str, content: bytes, kind: str) -> str:
+    """A link that saves a file from the page: it works in JupyterLab and in the app, whoever's machine the kernel is on."""
+    data = base64.b64encode(content).decode()
+    return f'<a download="{html.escape(name)}" href="data:{kind};base64,{data}">{html.escape(name)}</a>'
+
+
+def _png(figure: Figure) -> str:
+    written = io.BytesIO()
+    figure.savefig(written, format="png", bbox_inches="tight", pad_inches=0.08, dpi=130, metadata={"Software": None})
+    plt.close(figure)
+    return base64.b64encode(written.getvalue()).decode()
