@@ -26,47 +26,62 @@
 #
 # | needs | |
 # |---|---|
-# | time | under a minute |
+# | time | under a minute; the first picture in seconds |
 # | memory | 1 GB |
 # | device | CPU |
 #
-# **You will see** the data, what an ideal generator would do with them, what a trained GroupDNet does, and where in
-# these notebooks each table and figure of the paper is.
+# **You will see** a GroupDNet at work that comes with the library, sliders that move one part of a picture, what an ideal
+# generator would do, and where in these notebooks each table and figure of the five papers is.
 
 # %%
 import pandas as pd
 import torch
 
-from smislib import data, presets, runs, viz
+import smislib
+from smislib import data, ui, viz
 from smislib.data import mannequins
 from smislib.sample import encode, generate, generator, reconstruct, resample
-from smislib.train import train
 
 # %% tags=["parameters"]
 preset = "demo"
 seed = 0
 
 # %% [markdown]
-# ## The task
+# ## A first picture
 #
 # A **label map** says which class every pixel belongs to. An image-to-image network turns it into an image. One label
 # map fits many images: nothing in it says which colour the hair has. *Multi-modal* synthesis draws several of them, by
 # feeding a random code `z` beside the labels. *Semantically* multi-modal synthesis splits the code into one piece per
 # class, `z_c`, so that a new `z_c` repaints class `c` alone.
 #
+# This GroupDNet comes with the library; the README has the command that trained it. Each slider moves one class along a
+# line from the code of a held-out image to another one. Drag *upper clothes*, and see only the shirt change.
+
+# %% tags=["widget"]
+networks = smislib.load("shipped")
+ui.explorer(networks)
+
+# %% [markdown]
+# Where nothing can be dragged, on GitHub or in print, the cell shows a strip: in each row the same slider, from its left end
+# to its right, and last where the image changed, bright where it changed most. Notebook 16 has the other widgets: a label
+# painter, an appearance mixer, morphing.
+#
+# ## The data
+#
 # Our stand-in for the paper's DeepFashion photographs is `mannequins`, figures of eight classes that the library
 # renders itself. Here are six that no network trains on, with their label maps.
 
 # %%
-spec = presets.data_spec("mannequins", preset)
+spec, train = networks.experiment.data, networks.experiment.train
 classes = data.classes(spec)
-test = data.open_split(spec, "test")
-batch = data.collate([test[i] for i in range(6)])
+batch = smislib.batch(networks, "test", 6)
+labels = batch["labels"]
 print("image", tuple(batch["image"].shape), "| label_map", tuple(batch["label_map"].shape), "|", ", ".join(classes.names))
 
 # %%
+made = f"{spec.height}×{spec.width}, {train.steps} steps of batch {train.batch}, seed {networks.experiment.seed}"
 fig = viz.image_rows({"label map": viz.colour(batch["label_map"], classes), "image": batch["image"]}, size=1.4)
-viz.save(fig, "fig_00_task", f"Held-out mannequins at preset {preset}.", preset)
+viz.save(fig, "fig_00_task", f"Held-out mannequins of {spec.height}×{spec.width}, renderer seed {spec.seed}.", preset)
 print(f"images span [{batch['image'].min():.1f}, {batch['image'].max():.1f}] of [-1, 1]")
 
 # %% [markdown]
@@ -115,34 +130,18 @@ perfect.round(2)
 # %% [markdown]
 # ## What GroupDNet does
 #
-# If the run store holds a GroupDNet that was trained at this preset, we take it. Otherwise the next cell says how to
-# get one, and trains the `smoke` version on the spot: a few steps, seconds, enough to see the machinery move and not
-# enough to see a face.
-
-# %% tags=["nbval-ignore-output"]
-run = runs.run_of(presets.experiment("groupdnet", preset=preset, seed=seed))
-trained = run.finished and preset != "smoke"
-if not run.finished:
-    print(f"No trained GroupDNet at preset {preset} yet. This command trains it: smis train groupdnet --preset {preset}")
-    run = train(presets.experiment("groupdnet", preset="smoke", seed=seed), progress=False)
-networks = runs.load(run.weights)
-print(f"{run.experiment.name}: {run.experiment.train.steps} steps, images {networks.schedule.height}×{networks.schedule.width}")
-
-# %% [markdown]
 # First it must explain what it is shown: encode a held-out image into `z`, class by class, and generate the image again
 # from its labels and `z`.
 
 # %%
-batch = presets.batch(networks, n=6)  # of the test split
-labels = batch["labels"]
 rebuilt = reconstruct(networks, batch["image"], labels)
 print("labels", tuple(labels.shape), "-> reconstruction", tuple(rebuilt.shape))
 
 # %% tags=["nbval-ignore-output"]
 rows = {"label map": viz.colour(batch["label_map"], classes), "real": batch["image"], "reconstruction": rebuilt}
 fig = viz.image_rows(rows, size=1.4)
-viz.save(fig, "fig_00_reconstruction", f"Held-out reconstructions of {run.experiment.name}.", preset)
-print(f"mean |reconstruction - real| = {(rebuilt - batch['image']).abs().mean():.3f} on a scale of 0..2")
+viz.save(fig, "fig_00_reconstruction", f"Held-out reconstructions of the shipped GroupDNet: {made}.", preset)
+print(f"mean |reconstruction - real| = {(rebuilt - batch['image']).abs().mean():.2f} on a scale of 0..2")
 
 # %% [markdown]
 # Now the task itself. We keep the code of the first image and draw only `z_c` anew, six times for each of four classes.
@@ -158,52 +157,41 @@ print("z", tuple(z.shape), "->", tuple(ours["hair"].shape), "for each of", ", ".
 # %% tags=["nbval-ignore-output"]
 columns = ["encoded", *(f"draw {k + 1}" for k in range(6))]
 fig = viz.image_rows(ours, columns, size=1.3)
-viz.save(fig, "fig_00_resampled", f"One class resampled in each row, by {run.experiment.name}.", preset)
+viz.save(fig, "fig_00_resampled", f"One class resampled in each row, by the shipped GroupDNet: {made}.", preset)
 table = pd.DataFrame({name: change(images, shown[name]) for name, images in ours.items()}).T
-print(table.assign(ratio=table["inside"] / table["outside"]).round(2))
+table.round(2)
 
 # %% [markdown]
 # The table reads as the one above: *inside* says how much a class obeys its own code, *outside* how much leaks into the
 # rest. The paper measures the same two things with a perceptual distance and calls them mCSD (higher is better) and
-# mOCD (lower is better); notebook 05 does so for six networks.
-
-# %% tags=["nbval-ignore-output"]
-if trained:
-    print(f"Mean change inside the resampled class {table['inside'].mean():.3f}, outside {table['outside'].mean():.3f}.")
-else:
-    print("This network saw a handful of steps: take its pictures as a sign of life, and no more.")
+# mOCD (lower is better); notebook 05 does so for eight networks.
 
 # %% [markdown]
 # ## Where everything is
 #
-# | of the SMIS paper | shows | here |
+# | notebook | topic | papers' tables and figures |
 # |---|---|---|
-# | Figure 1 | one part changes at a time | notebook 05 |
-# | Figure 2 | GroupDNet, CG-Block, CG-Norm | notebook 03, drawn from the built network; their properties in 02 |
-# | Figure 3 | MulNet, GroupNet, GroupDNet | notebook 03, likewise |
-# | Figures 4, 11 | the ablation in pictures | notebook 05 |
-# | Table 1 | the ablation in numbers: mCSD, mOCD, FID, LPIPS, speed, size | notebook 05; BicycleGAN and DSCGAN later |
-# | Table 4, Figures 7 to 10 | channels and groups for each data set | notebook 03 |
-# | Table 2, Figures 5, 12, 13 | against label-to-image networks | later, with pix2pixHD and SPADE |
-# | Table 3 | ablation of details: class split, kind of norm, spectral norm | later; each is one value of the schedule (02, 03) |
-# | Figures 6, 14 | appearance mixture, manipulation, morphing | notebook 09 |
-#
-# | notebook | topic |
-# |---|---|
-# | 00 | this page |
-# | 01 | data: mannequins, photographs, your own folder |
-# | 02 | group convolution and conditional group norm: why classes stay apart |
-# | 03 | GroupDNet assembled: shapes, parameters, schedules |
-# | 04 | training: the losses one by one, curves, samples over time |
-# | 05 | the ablation |
-# | 06 | your own images: the whole way on real photographs |
-# | 09 | applications: mixing, editing label maps, morphing |
-#
-# The papers around SMIS (pix2pix, SPADE / GauGAN, OASIS, S3GAN) come later, each as one file of the library and
-# notebooks of its own.
+# | 00 | this page | |
+# | 01 | data: mannequins, photographs, your own folder | |
+# | 02 | group convolution and conditional group norm: why classes stay apart | |
+# | 03 | GroupDNet assembled: shapes, parameters, schedules | SMIS Table 4, Figures 2, 3, 7 to 10 |
+# | 04 | training: the losses one by one, curves, samples over time | |
+# | 05 | the ablation | SMIS Table 1, Figures 1, 4, 11 |
+# | 06 | your own images: the whole way on real photographs | |
+# | 07 | label-to-image networks on three data sets | SMIS Table 2, Figures 5, 12, 13 |
+# | 08 | GroupDNet with one thing changed | SMIS Table 3 |
+# | 09 | applications: mixing, editing label maps, morphing | SMIS Figures 6, 14 |
+# | 10 | pix2pix | its Tables 1 to 6, Figures 4 to 8, 10 |
+# | 11 | from a GAN to GauGAN, for a newcomer | |
+# | 12 | SPADE | its Tables 1, 3 to 5 |
+# | 13 | OASIS | its tables, and OASIS beside GroupDNet |
+# | 14 | what a label buys a GAN | S3GAN, its labels |
+# | 15 | S3GAN | its Tables 2 to 5, 12 to 14, Figures 1, 7, 8, 21 |
+# | 16 | sliders, mixer, painter, morphing | |
 #
 # ## Summary
 
-# %%
+# %% tags=["nbval-ignore-output"]
 print(f"the ideal generator: {perfect['inside'].mean():.2f} inside the class, {perfect['outside'].mean():.2f} outside")
+print(f"the shipped GroupDNet: {table['inside'].mean():.2f} inside, {table['outside'].mean():.2f} outside")
 print(f"classes: {len(classes)}; code of one image: {networks.schedule.z_channels} channels for each of them")

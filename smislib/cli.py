@@ -172,6 +172,15 @@ def publish(preset: Preset = "demo", paper: Paper = None):
         print(path)
 
 
+@app.command()
+def ship(run: Annotated[str, typer.Argument(help="name of a finished, measured run, or its beginning")]):
+    """For maintainers: make a run the model that comes with the library."""
+    from .publish import ship as ship_run
+
+    for path in ship_run(run):
+        print(path)
+
+
 @data_app.command("check")
 def data_check(
     name: Annotated[

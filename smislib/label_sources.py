@@ -11,7 +11,6 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -54,6 +53,8 @@ def random_labels(partial: Partial, read: Reading) -> Tensor:
 
 def clusters(partial: Partial, read: Reading) -> Tensor:
     """The cluster of each image's representation: mini-batch k-means, k = C (section 3.1, "clustering")."""
+    from sklearn.cluster import MiniBatchKMeans  # not above: it takes as long to import as torch
+
     features = F.normalize(read()[0]).numpy()
     found = MiniBatchKMeans(partial.C, batch_size=1024, n_init=5, random_state=partial.seed).fit_predict(features)
     return one_hot(torch.from_numpy(found).long(), partial.C)

@@ -11,6 +11,7 @@ from .presets import TABLE_1
 from .reproduce import NOTEBOOKS
 
 README = paths.CHECKOUT / "README.md"
+SHIPPED_BYTES = 4_000_000
 COLUMNS = {  # metric -> heading
     "mCSD[embedded]": "mCSD ↑",
     "mOCD[embedded]": "mOCD ↓",
@@ -51,6 +52,27 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
         copied.append(notebooks.keep(source, preset, {"preset": preset}))
     README.write_text(fill(README.read_text(), "table 1", table_1(preset)))
     return copied
+
+
+def ship(name: str) -> list[Path]:
+    """Make a finished, measured run the model that `smislib.load("shipped")` gives: its G and E, and its records.
+
+    Raises SmisError for a run without records, and for weights of more than SHIPPED_BYTES.
+    """
+    run = runs.find(name)
+    records = sorted(run.records.glob("*.json"))
+    if not run.finished or not records:
+        raise SmisError(f"{run.experiment.name} is not finished or not measured: smis train ... --eval, or smis eval {name}.")
+    networks = runs.load(run.weights)
+    networks.D = None  # nobody needs it to make pictures
+    target = paths.ASSETS / f"{runs.SHIPPED}.safetensors"
+    runs.save(target, networks, run.experiment)
+    if target.stat().st_size > SHIPPED_BYTES:
+        raise SmisError(f"{target} has {target.stat().st_size:,} bytes, more than {SHIPPED_BYTES:,}: train a smaller network.")
+    shutil.rmtree(paths.SHIPPED_RECORDS, ignore_errors=True)
+    paths.SHIPPED_RECORDS.mkdir(parents=True)
+    copied = [Path(shutil.copy(path, paths.SHIPPED_RECORDS)) for path in records]
+    return [target, *copied, Path(shutil.copy(run.folder / "config.json", paths.SHIPPED_RECORDS / "config.txt"))]
 
 
 def table_1(preset: str = "demo") -> str:

@@ -32,6 +32,7 @@ from .errors import SmisError, did_you_mean
 from .models import MODELS
 
 FORMAT = "smislib-1"
+SHIPPED = "shipped"  # the name of the networks that come with the library
 
 
 @dataclass(frozen=True)
@@ -175,28 +176,16 @@ def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
 
 
 def load(path_or_name: str | Path) -> nn.Module:
-    """The exact networks of a weights file, a run's folder or a run's name, in eval mode, without flags.
+    """The exact networks of a weights file, a run's folder or a run's name, in eval mode, without flags; or "shipped", the
+    GroupDNet that comes with the library.
 
     `networks.experiment` says what they are.
     """
-    path = Path(path_or_name)
-    path = path / "weights.safetensors" if path.is_dir() else path
-    if not path.exists() and path.suffix != ".safetensors":
-        run = find(str(path_or_name))
-        if not run.finished:
-            raise SmisError(f"run {run.experiment.name} is not finished: smis train resumes it.")
-        path = run.weights
+    path = _weights_of(path_or_name)
     if not path.exists():
         raise SmisError(f"there is no weights file {path}. `smis list` shows the runs of the store.")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        state = safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise SmisError(f"{path} is not a complete safetensors file ({first_line(error)}); make or fetch it again.") from error
-    if metadata.get("format") != FORMAT:
-        raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
-    experiment = _experiment(json.loads(metadata["experiment"]))
+    metadata = _metadata(path)
+    experiment, state = _experiment(json.loads(metadata["experiment"])), safetensors.torch.load_file(path)
     networks = build(experiment)
     for player in set("GED") - set(metadata.get("players", "GED")):
         setattr(networks, player, None)
@@ -206,6 +195,41 @@ def load(path_or_name: str | Path) -> nn.Module:
         raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}") from error
     networks.experiment = experiment
     return networks.eval().requires_grad_(False)
+
+
+def experiment_of(weights: Path) -> Experiment:
+    """The experiment that a weights file describes; its tensors are not read."""
+    return _experiment(json.loads(_metadata(weights)["experiment"]))
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise SmisError(f"{path} is not a complete safetensors file ({first_line(error)}); make or fetch it again.") from error
+    if metadata.get("format") != FORMAT:
+        raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
+    return metadata
+
+
+def _weights_of(path_or_name: str | Path) -> Path:
+    path, shipped = Path(path_or_name), paths.ASSETS / f"{SHIPPED}.safetensors"
+    if str(path_or_name) == SHIPPED:
+        return shipped
+    if path.is_dir():
+        return path / "weights.safetensors"
+    if path.exists() or path.suffix == ".safetensors":
+        return path
+    try:
+        run = find(str(path_or_name))
+    except SmisError:
+        if shipped.exists() and experiment_of(shipped).name == str(path_or_name):  # a recipe names what it was made with
+            return shipped
+        raise
+    if not run.finished:
+        raise SmisError(f"run {run.experiment.name} is not finished: smis train resumes it.")
+    return run.weights
 
 
 def read_experiment(path: Path) -> Experiment:
