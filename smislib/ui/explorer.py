@@ -141,12 +141,12 @@ class Explorer(live.Panel):
         ends = [DRAWN, *names] if self.studio.encodes else [DRAWN]
         self._from = w.Dropdown(options=ends, value=picture if self.studio.encodes else DRAWN, description="from", **wide)
         self._to = w.Dropdown(options=ends, value=DRAWN, description="to", **wide)
-        self._all = _slider("all", 0.0)
+        self._all = live.slider("all", 0.0)
         self._truncation = w.FloatSlider(
             value=WIDEST, min=0.25, max=WIDEST, step=0.25, description="truncation", readout_format=".2f", **wide,
             description_tooltip=f"drawn codes lie in [-t, t]; {WIDEST:g}: anywhere",
         )  # fmt: skip
-        again, reset = _button("resample", "refresh", self.resample), _button("reset", "undo", self.reset)
+        again, reset = live.button("resample", "refresh", self.resample), live.button("reset", "undo", self.reset)
         self._picture.observe(lambda change: self._take_map(change["new"]), "value")
         self._from.observe(lambda change: self.between(a=self._source(change["new"])), "value")
         self._to.observe(lambda change: self.between(b=self._source(change["new"])), "value")
@@ -154,24 +154,24 @@ class Explorer(live.Panel):
         self._truncation.observe(lambda change: self._truncate(change["new"]), "value")
         self._image, self._heat, self._labels = (live.Picture(name) for name in ("image", "heat", "labels"))
         pictures = [
-            w.VBox([w.HTML(f"<small>{text}</small>"), shown])
+            live.titled(text, shown)
             for text, shown in (("label map", self._labels), ("picture", self._image), ("change against t = 0", self._heat))
         ]
         self._grid, self._export = w.VBox(), Export(self.studio)
         chosen = [self._picture, self._from, self._to, self._truncation, self._all]
         tools = w.VBox([*chosen, w.HBox([again, reset]), self._grid], layout=w.Layout(min_width="330px", flex="1 1 330px"))
-        seen = w.VBox([w.Box(pictures, layout=_WRAP), self.message, self._export])
-        self.children = [w.Box([tools, seen], layout=_WRAP)]
+        seen = w.VBox([w.Box(pictures, layout=live.WRAP), self.message, self._export])
+        self.children = [w.Box([tools, seen], layout=live.WRAP)]
 
     def _rebuild_rows(self) -> None:
         """A row for each class of the label map."""
         self._rows, rows = {}, []
         for c in self._present():
-            slider = _slider(self._name(c), self.recipe.parts[c].t)
+            slider = live.slider(self._name(c), self.recipe.parts[c].t)
             slider.observe(lambda change, c=c: self._quiet or self.set(c, change["new"]), "value")
-            lock = w.ToggleButton(value=c in self.locked, icon="lock", tooltip=f"lock {self._name(c)}", layout=_SMALL)
+            lock = w.ToggleButton(value=c in self.locked, icon="lock", tooltip=f"lock {self._name(c)}", layout=live.SMALL)
             lock.observe(lambda change, c=c: self._lock(c, change["new"]), "value")
-            again = _button("", "refresh", lambda c=c: self.resample(c), f"another code for {self._name(c)}")
+            again = live.button("", "refresh", lambda c=c: self.resample(c), f"another code for {self._name(c)}")
             slider.add_class(f"smis-slider-{c}")
             rows.append(w.HBox([slider, lock, again]))
             self._rows[c] = slider
@@ -214,23 +214,6 @@ class Explorer(live.Panel):
         self.refresh()
 
 
-_WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
-_SMALL = w.Layout(width="34px", flex="0 0 auto")
-
-
 def _order(name: str) -> tuple[str, int]:
     split, _, index = name.partition("/")
     return split, int(index) if index.isdigit() else 0
-
-
-def _slider(name: str, t: float) -> w.FloatSlider:
-    return w.FloatSlider(
-        value=t, min=0.0, max=1.0, step=0.01, description=name, readout_format=".2f",
-        layout=w.Layout(flex="1 1 auto", min_width="230px"), style={"description_width": "6em"},
-    )  # fmt: skip
-
-
-def _button(text: str, icon: str, action: Callable[[], None], tooltip: str = "") -> w.Button:
-    button = w.Button(description=text, icon=icon, tooltip=tooltip or text, layout=w.Layout(width="auto") if text else _SMALL)
-    button.on_click(lambda _: action())
-    return button
