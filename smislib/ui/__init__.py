@@ -2,5 +2,6 @@
 
 from .explorer import explorer
 from .mixer import mixer
+from .morph import morph
 
-__all__ = ["explorer", "mixer"]
+__all__ = ["explorer", "mixer", "morph"]

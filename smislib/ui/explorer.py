@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .. import viz
+from ..errors import SmisError, did_you_mean
 from ..recipe import Recipe, Source, Studio
 from . import live
 from .export import Export
@@ -33,7 +34,14 @@ class Explorer(live.Panel):
     def __init__(self, studio: Studio, picture: str, active: str | None, strip: int):
         super().__init__(f"latent explorer: {studio.networks.experiment.name}, {picture}")
         self.studio, self._strip = studio, strip
+        if not studio.n_parts:
+            raise SmisError(
+                f"{studio.networks.experiment.name} gives one image for a label map: ui.explorer is for models with a code, such "
+                "as GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix."
+            )
         self.recipe, self.seed = studio.recipe(picture), 1
+        if active is not None and active not in studio.classes.names:
+            raise did_you_mean("class", active, studio.classes.names)
         self.active = self._by_size()[0] if active is None else studio.classes.names.index(active)
         self.locked: set[int] = set()
         self._rows: dict[int, w.FloatSlider] = {}
@@ -85,9 +93,9 @@ class Explorer(live.Panel):
         change = (image - self.studio.image(recipe.with_part(c, t=0.0))).abs().mean(0)
         self._image.show(image, region)
         self._heat.show(live.heat(change), region)
-        if (recipe.label_map, c) != self._marked:
-            self._labels.show(viz.colour(self.studio.label_map(recipe)[None], self.studio.classes)[0], region)
-            self._marked = recipe.label_map, c
+        if (recipe.label_map, recipe.input, c) != self._marked:
+            self._labels.show(self.studio.condition(recipe), region)
+            self._marked = recipe.label_map, recipe.input, c
         self._export.offer(recipe)
         self.message.value = self._said(recipe, c, change, region)
 
@@ -106,8 +114,9 @@ class Explorer(live.Panel):
         return viz.image_rows(rows, [*(f"t = {t:.1f}" for t in stops), "|change|"], size=1.15, title=title, outlines=outlines)
 
     def _region(self, c: int) -> Tensor:
-        label_map = self.studio.label_map(self.recipe)
-        return label_map == c if self._controls else torch.ones_like(label_map, dtype=torch.bool)
+        if not self._controls:
+            return torch.ones(self.studio.spec.height, self.studio.spec.width, dtype=torch.bool)
+        return self.studio.label_map(self.recipe) == c
 
     def _said(self, recipe: Recipe, c: int, change: Tensor, region: Tensor) -> str:
         part = recipe.parts[c]
@@ -126,13 +135,13 @@ class Explorer(live.Panel):
 
     def _present(self) -> list[int]:
         """The classes of the label map, those that a code controls."""
-        here = torch.unique(self.studio.label_map(self.recipe)).tolist()
-        return [c for c in here if 0 <= c < len(self.studio.classes)] if self._controls else [0]
+        if not self._controls:
+            return [0]
+        return [c for c in torch.unique(self.studio.label_map(self.recipe)).tolist() if 0 <= c < len(self.studio.classes)]
 
     def _by_size(self) -> list[int]:
         """Those classes, large ones first, but the first class (a background) last."""
-        label_map = self.studio.label_map(self.recipe)
-        return sorted(self._present(), key=lambda c: (c == 0, -int((label_map == c).sum())))
+        return sorted(self._present(), key=lambda c: (c == 0, -int(self._region(c).sum())))
 
     def _build(self, picture: str) -> None:
         names = self.studio.names()
