@@ -139,6 +139,11 @@ class Studio:
         """Whether a code can be taken from a picture."""
         return self.networks.E is not None
 
+    @property
+    def made_from(self) -> str:
+        """What a picture lends its name to, for titles."""
+        return "input of" if self.classes.picture else "label map of"
+
     def names(self, n: int = 24) -> list[str]:
         """The first n pictures of the split, and those that were added."""
         return [f"{self.split}/{i}" for i in range(min(n, len(self._images())))] + list(self._added)

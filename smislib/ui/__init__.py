@@ -2,6 +2,8 @@
 
 from .explorer import explorer
 from .mixer import mixer
+from .monitor import monitor
 from .morph import morph
+from .panels import classes, noise
 
-__all__ = ["explorer", "mixer", "morph"]
+__all__ = ["classes", "explorer", "mixer", "monitor", "morph", "noise"]

@@ -15,7 +15,6 @@ from . import live
 from .export import Export
 
 DRAWN = "drawn"
-WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
 STOPS = 6  # pictures of a strip
 
 
@@ -110,7 +109,7 @@ class Explorer(live.Panel):
             name = self._name(c)
             rows[name] = torch.cat([images, live.heat(moved)[None]])
             outlines[name] = self._region(c)[None].expand(len(rows[name]), -1, -1)
-        title = f"{self.studio.networks.experiment.name}, label map of {self._picture.value}: one slider in each row"
+        title = f"{self.studio.networks.experiment.name}, {self.studio.made_from} {self._picture.value}: one slider in each row"
         return viz.image_rows(rows, [*(f"t = {t:.1f}" for t in stops), "|change|"], size=1.15, title=title, outlines=outlines)
 
     def _region(self, c: int) -> Tensor:
@@ -151,10 +150,7 @@ class Explorer(live.Panel):
         self._from = w.Dropdown(options=ends, value=picture if self.studio.encodes else DRAWN, description="from", **wide)
         self._to = w.Dropdown(options=ends, value=DRAWN, description="to", **wide)
         self._all = live.slider("all", 0.0)
-        self._truncation = w.FloatSlider(
-            value=WIDEST, min=0.25, max=WIDEST, step=0.25, description="truncation", readout_format=".2f", **wide,
-            description_tooltip=f"drawn codes lie in [-t, t]; {WIDEST:g}: anywhere",
-        )  # fmt: skip
+        self._truncation = live.truncation()
         again, reset = live.button("resample", "refresh", self.resample), live.button("reset", "undo", self.reset)
         self._picture.observe(lambda change: self._take_map(change["new"]), "value")
         self._from.observe(lambda change: self.between(a=self._source(change["new"])), "value")
@@ -194,7 +190,7 @@ class Explorer(live.Panel):
         self._follow()
 
     def _truncate(self, t: float) -> None:
-        self.recipe = replace(self.recipe, truncation=None if t >= WIDEST else t)
+        self.recipe = replace(self.recipe, truncation=None if t >= live.WIDEST else t)
         self._follow()
 
     def _lock(self, c: int, on: bool) -> None:

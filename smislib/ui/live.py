@@ -20,6 +20,7 @@ from .. import viz
 from ..errors import SmisError
 
 SIDE = 288  # least pixels of a picture's height in the browser
+WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
 WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
 SMALL = w.Layout(width="34px", flex="0 0 auto")
 WIDE = {"layout": w.Layout(width="auto"), "style": {"description_width": "6em"}}  # of a control with a description
@@ -143,6 +144,14 @@ def slider(name: str, t: float) -> w.FloatSlider:
     return w.FloatSlider(
         value=t, min=0.0, max=1.0, step=0.01, description=name, readout_format=".2f",
         layout=w.Layout(flex="1 1 auto", min_width="230px"), style={"description_width": "6em"},
+    )  # fmt: skip
+
+
+def truncation() -> w.FloatSlider:
+    """Of drawn codes; at its end, WIDEST, there is none."""
+    return w.FloatSlider(
+        value=WIDEST, min=0.25, max=WIDEST, step=0.25, description="truncation", readout_format=".2f", **WIDE,
+        description_tooltip=f"drawn codes lie in [-t, t]; {WIDEST:g}: anywhere",
     )  # fmt: skip
 
 

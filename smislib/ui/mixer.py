@@ -131,10 +131,7 @@ class Mixer(live.Panel):
         if not self._by_class:
             outlines = [torch.zeros_like(region) for region in outlines]
         title = f"{self.studio.networks.experiment.name}: appearance from other pictures"
-        top = max(text.count("\n") for text in titles)
-        return viz.image_rows(
-            {"": torch.stack(images)}, titles, size=1.5, title=title + "\n" * top, outlines={"": torch.stack(outlines)}
-        )
+        return viz.image_rows({"": torch.stack(images)}, titles, size=1.5, title=title, outlines={"": torch.stack(outlines)})
 
     def _recipe(self, mixture: Mixture) -> Recipe:
         recipe = self.studio.recipe(mixture.base)

@@ -124,7 +124,7 @@ class Morph(live.Panel):
         region, nowhere = self._region(way), torch.zeros_like(images[0][0], dtype=torch.bool)
         outlines = [region if text.startswith("t =") and not region.all() else nowhere for text in titles]
         what = ", ".join(self.studio.classes.names[c] for c in way.parts) or "everything"
-        title = f"{self.studio.networks.experiment.name}, label map of {way.picture}: {what}\n"
+        title = f"{self.studio.networks.experiment.name}, {self.studio.made_from} {way.picture}: {what}"
         return viz.image_rows({"": torch.stack(images)}, titles, size=1.3, title=title, outlines={"": torch.stack(outlines)})
 
     def _recipe(self, way: Way, t: float | None = None) -> Recipe:
