@@ -45,6 +45,14 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """Another vector of 3-D noise (OASIS), drawn by a `seed`, in a region of the label map, whatever its classes."""
+
+    region: str  # packed: 1 inside, 0 outside
+    seed: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One picture. `parts` has a `Part` for each class, one for all where the code belongs to the whole image, or none."""
 
@@ -55,6 +63,8 @@ class Recipe:
     truncation: float | None = None  # of drawn codes, see `sample.draw`
     instance_map: str = ""  # packed, where the classes have instances
     pictures: tuple[tuple[str, str, str], ...] = ()  # (name, image as PNG, packed label map) of references from outside
+    spots: tuple[Spot, ...] = ()  # later ones over earlier ones
+    input: str = ""  # a PNG: what the picture is made from where that is no label map (pix2pix)
 
     def with_part(self, c: int, **changes) -> "Recipe":
         """With something else in part c."""
@@ -77,7 +87,8 @@ def read(path: str | Path) -> Recipe:
     try:
         body = json.loads(Path(path).read_text())
         parts = tuple(Part(Source(**part["a"]), Source(**part["b"]), part["t"]) for part in body.pop("parts"))
-        return Recipe(parts=parts, **body | {"pictures": tuple(map(tuple, body["pictures"]))})
+        spots = tuple(Spot(**spot) for spot in body.pop("spots", ()))
+        return Recipe(parts=parts, spots=spots, **body | {"pictures": tuple(map(tuple, body["pictures"]))})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SmisError(
             f"{path} is not a recipe of this version ({error}): the interface and `Recipe.save` write them."
@@ -109,8 +120,11 @@ class Studio:
         self.networks, self.split = networks, split
         self.spec = networks.experiment.data
         self.classes = data.classes(self.spec)
-        if self.classes.whole or self.classes.picture:
-            raise SmisError(f"{networks.experiment.name} does not make images of label maps: a Studio needs a model that does.")
+        if self.classes.whole:
+            raise SmisError(
+                f"{networks.experiment.name} makes images of classes, not of label maps: a Studio cannot draw them, `ui.classes` "
+                "can."
+            )
         self.weights = _hash(networks)
         self._split, self._added, self._codes, self._labels, self._made = None, {}, {}, {}, {}
 
@@ -124,6 +138,11 @@ class Studio:
     def encodes(self) -> bool:
         """Whether a code can be taken from a picture."""
         return self.networks.E is not None
+
+    @property
+    def made_from(self) -> str:
+        """What a picture lends its name to, for titles."""
+        return "input of" if self.classes.picture else "label map of"
 
     def names(self, n: int = 24) -> list[str]:
         """The first n pictures of the split, and those that were added."""
@@ -159,22 +178,36 @@ class Studio:
 
     def with_labels(self, recipe: Recipe, sample: dict) -> Recipe:
         """The recipe with another label map, that of a sample."""
+        if self.classes.picture:
+            return replace(recipe, input=_as_text(_input_as_image(sample["input"])))
         instances = pack(sample["instance_map"]) if self.classes.things else ""
         return replace(recipe, label_map=pack(sample["label_map"]), instance_map=instances)
 
     def label_map(self, recipe: Recipe) -> Tensor:
-        """Its label map, int64 (H,W)."""
+        """Its label map, int64 (H,W). Raises SmisError for a model that makes images of pictures."""
+        if self.classes.picture:
+            raise SmisError(f"{self.networks.experiment.name} makes images of pictures: there is no label map.")
         return unpack(recipe.label_map)
+
+    def condition(self, recipe: Recipe) -> Tensor:
+        """What the picture is made from, to be looked at, (3,H,W) in [-1,1]: the label map in colour, or the input picture."""
+        if self.classes.picture:
+            return self.labels(recipe)[0].expand(3, -1, -1)
+        return viz.colour(self.label_map(recipe)[None], self.classes)[0]
 
     def labels(self, recipe: Recipe) -> Tensor:
         """What the networks are given, (1,C,H,W)."""
-        key = (recipe.label_map, recipe.instance_map)
-        if key not in self._labels:
-            batch = {"label_map": unpack(recipe.label_map)[None]}
-            if self.classes.things:
-                batch["instance_map"] = unpack(recipe.instance_map)[None]
-            self._labels = {key: data.labels(batch, self.classes)}  # of the last map alone: a painter makes many
-        return self._labels[key]
+        key, known = (recipe.label_map, recipe.instance_map, recipe.input), self._labels
+        if key not in known:
+            if self.classes.picture:
+                known = {key: _input(recipe.input)[None]}
+            else:
+                batch = {"label_map": unpack(recipe.label_map)[None]}
+                if self.classes.things:
+                    batch["instance_map"] = unpack(recipe.instance_map)[None]
+                known = {key: data.labels(batch, self.classes)}
+            self._labels = known  # of the last map alone: a painter makes many
+        return known[key]
 
     def z(self, recipe: Recipe) -> Tensor | None:
         """The code (1,*z_shape); for 3-D noise a map (1,z_dim,H,W); None for a model without."""
@@ -184,7 +217,11 @@ class Studio:
             return None
         if has_noise_map(self.networks):
             vectors = torch.cat([self._at(part, recipe.truncation, c) for c, part in enumerate(recipe.parts)])  # (C,z_dim)
-            return torch.einsum("cz,nchw->nzhw", vectors, self.labels(recipe)[:, : len(self.classes)])
+            z = torch.einsum("cz,nchw->nzhw", vectors, self.labels(recipe)[:, : len(self.classes)])
+            for spot in recipe.spots:
+                drawn = draw(self.networks, 1, generator("spot", spot.seed), recipe.truncation).cpu()
+                z = torch.where(unpack(spot.region) > 0, drawn[:, :, None, None], z)
+            return z
         if self.n_parts == 1:
             return self._at(recipe.parts[0], recipe.truncation)
         z = torch.empty(1, *self.networks.schedule.z_shape)
@@ -236,6 +273,17 @@ class Studio:
                 batch = data.labelled([self.picture(source.picture)], self.classes)
                 self._codes[key] = encode(self.networks, batch["image"], batch["labels"]).cpu()
         return self._codes[key]
+
+
+def _input_as_image(picture: Tensor) -> Image.Image:
+    """(K,H,W) in [-1,1], K 1 or 3 -> 8 bits, grey or RGB."""
+    return viz.to_pil(picture) if len(picture) == 3 else viz.to_pil(picture.expand(3, -1, -1)).convert("L")
+
+
+def _input(text: str) -> Tensor:
+    """The inverse, but for the rounding to 8 bits."""
+    pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(base64.b64decode(text)))))
+    return torch.atleast_3d(pixels).movedim(-1, 0).float() / 127.5 - 1
 
 
 def render(path: str | Path, weights: str = "") -> Image.Image:

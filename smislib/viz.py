@@ -130,7 +130,9 @@ def image_rows(
     for ax, text in zip(axes[0], columns or (), strict=False):
         ax.set_title(text, pad=3)
     if title:
-        fig.suptitle(title, y=1.0, va="bottom")
+        lines = max((text.count("\n") + 1 for text in columns or ()), default=0)
+        above = fig.subplotpars.top + (0.1 + 0.16 * lines) / fig.get_size_inches()[1]  # titles have a height in inches
+        fig.suptitle(title, y=max(1.0, above), va="bottom")
     return fig
 
 

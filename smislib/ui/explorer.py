@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .. import viz
+from ..errors import SmisError, did_you_mean
 from ..recipe import Recipe, Source, Studio
 from . import live
 from .export import Export
 
 DRAWN = "drawn"
-WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
 STOPS = 6  # pictures of a strip
 
 
@@ -33,7 +33,14 @@ class Explorer(live.Panel):
     def __init__(self, studio: Studio, picture: str, active: str | None, strip: int):
         super().__init__(f"latent explorer: {studio.networks.experiment.name}, {picture}")
         self.studio, self._strip = studio, strip
+        if not studio.n_parts:
+            raise SmisError(
+                f"{studio.networks.experiment.name} gives one image for a label map: ui.explorer is for models with a code, such "
+                "as GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix."
+            )
         self.recipe, self.seed = studio.recipe(picture), 1
+        if active is not None and active not in studio.classes.names:
+            raise did_you_mean("class", active, studio.classes.names)
         self.active = self._by_size()[0] if active is None else studio.classes.names.index(active)
         self.locked: set[int] = set()
         self._rows: dict[int, w.FloatSlider] = {}
@@ -85,9 +92,9 @@ class Explorer(live.Panel):
         change = (image - self.studio.image(recipe.with_part(c, t=0.0))).abs().mean(0)
         self._image.show(image, region)
         self._heat.show(live.heat(change), region)
-        if (recipe.label_map, c) != self._marked:
-            self._labels.show(viz.colour(self.studio.label_map(recipe)[None], self.studio.classes)[0], region)
-            self._marked = recipe.label_map, c
+        if (recipe.label_map, recipe.input, c) != self._marked:
+            self._labels.show(self.studio.condition(recipe), region)
+            self._marked = recipe.label_map, recipe.input, c
         self._export.offer(recipe)
         self.message.value = self._said(recipe, c, change, region)
 
@@ -102,12 +109,13 @@ class Explorer(live.Panel):
             name = self._name(c)
             rows[name] = torch.cat([images, live.heat(moved)[None]])
             outlines[name] = self._region(c)[None].expand(len(rows[name]), -1, -1)
-        title = f"{self.studio.networks.experiment.name}, label map of {self._picture.value}: one slider in each row"
+        title = f"{self.studio.networks.experiment.name}, {self.studio.made_from} {self._picture.value}: one slider in each row"
         return viz.image_rows(rows, [*(f"t = {t:.1f}" for t in stops), "|change|"], size=1.15, title=title, outlines=outlines)
 
     def _region(self, c: int) -> Tensor:
-        label_map = self.studio.label_map(self.recipe)
-        return label_map == c if self._controls else torch.ones_like(label_map, dtype=torch.bool)
+        if not self._controls:
+            return torch.ones(self.studio.spec.height, self.studio.spec.width, dtype=torch.bool)
+        return self.studio.label_map(self.recipe) == c
 
     def _said(self, recipe: Recipe, c: int, change: Tensor, region: Tensor) -> str:
         part = recipe.parts[c]
@@ -126,13 +134,13 @@ class Explorer(live.Panel):
 
     def _present(self) -> list[int]:
         """The classes of the label map, those that a code controls."""
-        here = torch.unique(self.studio.label_map(self.recipe)).tolist()
-        return [c for c in here if 0 <= c < len(self.studio.classes)] if self._controls else [0]
+        if not self._controls:
+            return [0]
+        return [c for c in torch.unique(self.studio.label_map(self.recipe)).tolist() if 0 <= c < len(self.studio.classes)]
 
     def _by_size(self) -> list[int]:
         """Those classes, large ones first, but the first class (a background) last."""
-        label_map = self.studio.label_map(self.recipe)
-        return sorted(self._present(), key=lambda c: (c == 0, -int((label_map == c).sum())))
+        return sorted(self._present(), key=lambda c: (c == 0, -int(self._region(c).sum())))
 
     def _build(self, picture: str) -> None:
         names = self.studio.names()
@@ -141,12 +149,9 @@ class Explorer(live.Panel):
         ends = [DRAWN, *names] if self.studio.encodes else [DRAWN]
         self._from = w.Dropdown(options=ends, value=picture if self.studio.encodes else DRAWN, description="from", **wide)
         self._to = w.Dropdown(options=ends, value=DRAWN, description="to", **wide)
-        self._all = _slider("all", 0.0)
-        self._truncation = w.FloatSlider(
-            value=WIDEST, min=0.25, max=WIDEST, step=0.25, description="truncation", readout_format=".2f", **wide,
-            description_tooltip=f"drawn codes lie in [-t, t]; {WIDEST:g}: anywhere",
-        )  # fmt: skip
-        again, reset = _button("resample", "refresh", self.resample), _button("reset", "undo", self.reset)
+        self._all = live.slider("all", 0.0)
+        self._truncation = live.truncation()
+        again, reset = live.button("resample", "refresh", self.resample), live.button("reset", "undo", self.reset)
         self._picture.observe(lambda change: self._take_map(change["new"]), "value")
         self._from.observe(lambda change: self.between(a=self._source(change["new"])), "value")
         self._to.observe(lambda change: self.between(b=self._source(change["new"])), "value")
@@ -154,24 +159,24 @@ class Explorer(live.Panel):
         self._truncation.observe(lambda change: self._truncate(change["new"]), "value")
         self._image, self._heat, self._labels = (live.Picture(name) for name in ("image", "heat", "labels"))
         pictures = [
-            w.VBox([w.HTML(f"<small>{text}</small>"), shown])
+            live.titled(text, shown)
             for text, shown in (("label map", self._labels), ("picture", self._image), ("change against t = 0", self._heat))
         ]
         self._grid, self._export = w.VBox(), Export(self.studio)
         chosen = [self._picture, self._from, self._to, self._truncation, self._all]
         tools = w.VBox([*chosen, w.HBox([again, reset]), self._grid], layout=w.Layout(min_width="330px", flex="1 1 330px"))
-        seen = w.VBox([w.Box(pictures, layout=_WRAP), self.message, self._export])
-        self.children = [w.Box([tools, seen], layout=_WRAP)]
+        seen = w.VBox([w.Box(pictures, layout=live.WRAP), self.message, self._export])
+        self.children = [w.Box([tools, seen], layout=live.WRAP)]
 
     def _rebuild_rows(self) -> None:
         """A row for each class of the label map."""
         self._rows, rows = {}, []
         for c in self._present():
-            slider = _slider(self._name(c), self.recipe.parts[c].t)
+            slider = live.slider(self._name(c), self.recipe.parts[c].t)
             slider.observe(lambda change, c=c: self._quiet or self.set(c, change["new"]), "value")
-            lock = w.ToggleButton(value=c in self.locked, icon="lock", tooltip=f"lock {self._name(c)}", layout=_SMALL)
+            lock = w.ToggleButton(value=c in self.locked, icon="lock", tooltip=f"lock {self._name(c)}", layout=live.SMALL)
             lock.observe(lambda change, c=c: self._lock(c, change["new"]), "value")
-            again = _button("", "refresh", lambda c=c: self.resample(c), f"another code for {self._name(c)}")
+            again = live.button("", "refresh", lambda c=c: self.resample(c), f"another code for {self._name(c)}")
             slider.add_class(f"smis-slider-{c}")
             rows.append(w.HBox([slider, lock, again]))
             self._rows[c] = slider
@@ -185,7 +190,7 @@ class Explorer(live.Panel):
         self._follow()
 
     def _truncate(self, t: float) -> None:
-        self.recipe = replace(self.recipe, truncation=None if t >= WIDEST else t)
+        self.recipe = replace(self.recipe, truncation=None if t >= live.WIDEST else t)
         self._follow()
 
     def _lock(self, c: int, on: bool) -> None:
@@ -214,23 +219,6 @@ class Explorer(live.Panel):
         self.refresh()
 
 
-_WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
-_SMALL = w.Layout(width="34px", flex="0 0 auto")
-
-
 def _order(name: str) -> tuple[str, int]:
     split, _, index = name.partition("/")
     return split, int(index) if index.isdigit() else 0
-
-
-def _slider(name: str, t: float) -> w.FloatSlider:
-    return w.FloatSlider(
-        value=t, min=0.0, max=1.0, step=0.01, description=name, readout_format=".2f",
-        layout=w.Layout(flex="1 1 auto", min_width="230px"), style={"description_width": "6em"},
-    )  # fmt: skip
-
-
-def _button(text: str, icon: str, action: Callable[[], None], tooltip: str = "") -> w.Button:
-    button = w.Button(description=text, icon=icon, tooltip=tooltip or text, layout=w.Layout(width="auto") if text else _SMALL)
-    button.on_click(lambda _: action())
-    return button

@@ -20,6 +20,10 @@ from .. import viz
 from ..errors import SmisError
 
 SIDE = 288  # least pixels of a picture's height in the browser
+WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
+WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
+SMALL = w.Layout(width="34px", flex="0 0 auto")
+WIDE = {"layout": w.Layout(width="auto"), "style": {"description_width": "6em"}}  # of a control with a description
 
 
 def live() -> bool:
@@ -118,13 +122,44 @@ class Panel(w.VBox):
 class Picture(w.Image):
     """An image of tensors, enlarged to a readable size."""
 
-    def __init__(self, name: str, **kwargs):
+    def __init__(self, name: str, side: int | None = None, **kwargs):
+        """`side`: height in pixels of a thumbnail, else at least SIDE."""
         super().__init__(format="png", **kwargs)
         self.add_class(f"smis-{name}")
+        if side:
+            self.layout.height = f"{side}px"
 
     def show(self, image: Tensor, region: Tensor | None = None) -> None:
         """An image (3,H,W) in [-1,1]; `region`, bool (H,W), is outlined."""
         self.value = encoded(enlarged(image, region))
+
+
+def titled(text: str, shown: w.Widget) -> w.VBox:
+    """A widget below its title."""
+    return w.VBox([w.HTML(f"<small>{html.escape(text)}</small>"), shown])
+
+
+def slider(name: str, t: float) -> w.FloatSlider:
+    """From 0 to 1."""
+    return w.FloatSlider(
+        value=t, min=0.0, max=1.0, step=0.01, description=name, readout_format=".2f",
+        layout=w.Layout(flex="1 1 auto", min_width="230px"), style={"description_width": "6em"},
+    )  # fmt: skip
+
+
+def truncation() -> w.FloatSlider:
+    """Of drawn codes; at its end, WIDEST, there is none."""
+    return w.FloatSlider(
+        value=WIDEST, min=0.25, max=WIDEST, step=0.25, description="truncation", readout_format=".2f", **WIDE,
+        description_tooltip=f"drawn codes lie in [-t, t]; {WIDEST:g}: anywhere",
+    )  # fmt: skip
+
+
+def button(text: str, icon: str, action: Callable[[], None], tooltip: str = "") -> w.Button:
+    """A button that calls `action`; without text it is as small as its icon."""
+    made = w.Button(description=text, icon=icon, tooltip=tooltip or text, layout=w.Layout(width="auto") if text else SMALL)
+    made.on_click(lambda _: action())
+    return made
 
 
 def enlarged(image: Tensor, region: Tensor | None = None) -> Image.Image:
