@@ -35,7 +35,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from smislib import claims, data, presets, results, runs, viz
+from smislib import claims, data, presets, results, runs, study, viz
 from smislib.metrics import METRICS, diversity, lpips
 from smislib.models import MODELS
 from smislib.reproduce import ready
@@ -75,9 +75,12 @@ for run in store.values():
 #
 # Our backbones are small networks that were trained on these mannequins, so each of our columns carries another name
 # and none of our numbers compares with a published one. What compares is the *order* of the rows.
+#
+# **SHE** is what people say: of two images of one label map, whose codes differ in one class, do they differ in exactly one
+# class? `smis study make` and `smislib.ui.rating.rate` ask; "no study" where nobody has rated.
 
 # %% tags=["nbval-ignore-output"]
-records = results.of_runs(name, preset)
+records = results.of_runs(name, preset) + study.records("SHE", experiments.values())
 masked, spatial = (results.in_reading(records, reading) for reading in ("masked", "spatial"))
 suffix = "[embedded]" if experiments["groupdnet"].evaluation.backbone == "embedded" else ""
 on_backbone = [f"{metric}{suffix}" for metric in ("mCSD", "mOCD", "mCSD/mOCD", "FID", "LPIPS")]

@@ -342,15 +342,17 @@ for model in ("pix2pix_l1", "pix2pix_cgan", "pix2pix"):
 # %% [markdown]
 # ## Tables 4 and 5: real or fake?
 #
-# A rater sees a real and a generated image for a second each and says which is real: ten trials for practice, then forty that
-# count. `smislib.study` has the protocol and the score, an interval over raters. Nobody has rated here.
+# A rater sees a real and a generated image for a second and says which was generated: ten trials for practice, then forty that
+# count, of one model. `smislib.study` makes the pictures, `smislib.ui.rating.rate` asks, and the answers appear in the column
+# "here" with an interval over raters; "no study" where nobody has rated.
 
 # %%
-print(study.RealVsFake())
+print(study.REAL_VS_FAKE)
+AMT = {4: {"L1": "pix2pix_l1", "L1+cGAN": "pix2pix"}, 5: {"Ours (L1+cGAN)": "pix2pix"}}
 for number, name, task in ((4, "streets", LABELS), (5, "colorization", "photos_from_grey")):
     printed = results.published("pix2pix_1611.07004", f"table_{number}")
-    rated = study.table(task, {"pix2pix_l1": "L1", "pix2pix": "L1+cGAN"} if number == 4 else {"pix2pix": "Ours (L1+cGAN)"})
-    table = study.beside(printed, rated)
+    asked = {row: store[model, task].experiment for row, model in AMT[number].items() if (model, task) in store}
+    table = study.beside(printed, study.table("Real", asked))
     results.save_table(table, f"pix2pix Table {number}, % labelled real; here {task}.", f"table_pix2pix_{number}_{name}", preset)
     print(table.to_string())
 

@@ -127,7 +127,7 @@ def content_hash(value: Any) -> str:
 def to_dict(spec: Any) -> dict:
     """A frozen dataclass as plain JSON values, without the fields that were `ADDED` and have their default."""
     values = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec) if not _is_absent(spec, f)}
-    return json.loads(json.dumps({k: to_dict(v) if dataclasses.is_dataclass(v) else v for k, v in values.items()}))
+    return json.loads(json.dumps(values, default=to_dict))
 
 
 def from_dict(cls: type, values: dict) -> Any:

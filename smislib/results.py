@@ -23,7 +23,7 @@ from .metrics import METRICS, Measurement
 from .models import MODELS
 
 # What may differ between two records of one column: it describes the model, not the measurement.
-OF_THE_MODEL = {"counted", "repeats"}
+OF_THE_MODEL = {"counted", "repeats", "raters", "resampled", "agreement", "kappa"}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """pix2pix: its networks count and see what the paper says, its noise is z, its objectives train what they name."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from smislib import claims, data, papers, presets, results, runs, schedules, study, viz
+from smislib import claims, data, papers, presets, results, runs, schedules, viz
 from smislib.config import DataSpec
 from smislib.data import aligned, views
 from smislib.errors import SmisError
@@ -423,7 +422,7 @@ def test_class_accuracy_by_hand():
     assert segmentation.accuracy_per_class(counts) == pytest.approx((0.8 + 0.5) / 2)
 
 
-# --- claims and study -------------------------------------------------------------------------------------------------
+# --- claims -----------------------------------------------------------------------------------------------------------
 
 
 def cell(value: float, half: float = 0.01) -> results.Cell:
@@ -442,39 +441,6 @@ def test_statements_are_decided_by_the_intervals():
     best = [s for s in claims.pix2pix.LABELS_TO_PHOTO if "best" in s.text]
     cells = {(m, "Acc"): cell(v) for m, v in zip(papers.pix2pix.OBJECTIVES, (0.5, 0.2, 0.3, 0.55, 0.54), strict=True)}
     assert claims.pix2pix.check(cells, best).loc[0, "verdict"] == "not decidable"
-
-
-def a_session(folder, rater: str, real: list[bool], **changes) -> None:
-    body = {"study": "maps", "rater": rater, "protocol": {"display_seconds": 1.0, "practice": 10, "trials": len(real)}}
-    body["answers"] = [{"model": "pix2pix", "image": str(i), "real": r} for i, r in enumerate(real)]
-    folder.mkdir(exist_ok=True)
-    (folder / f"{rater}.json").write_text(json.dumps(body | changes))
-
-
-def test_a_study_is_scored_over_raters(home):
-    assert study.RealVsFake() == study.RealVsFake(1.0, 10, 40)
-    assert study.table("maps", {"pix2pix": "L1+cGAN"}) == {"L1+cGAN": "no study"}
-    a_session(study.folder(), "a", [True] * 10 + [False] * 30)
-    a_session(study.folder(), "b", [True] * 2 + [False] * 38)
-    found = study.score(study.sessions("maps"))["pix2pix"]
-    assert found.value == pytest.approx(15)
-    assert 5 <= found.interval[0] < 15 < found.interval[1] <= 25
-    assert study.sessions("streets") == []
-    assert study.table("maps", {"pix2pix": "L1+cGAN"})["L1+cGAN"].startswith("15.0 % [")
-
-
-def test_sessions_that_cannot_be_counted_are_refused(home):
-    folder = study.folder()
-    a_session(folder, "a", [True] * 4, protocol={"display_seconds": 1.0, "practice": 10, "trials": 40})
-    with pytest.raises(SmisError, match="has 4 answers, its protocol 40 trials"):
-        study.sessions("maps")
-    (folder / "a.json").write_text("{}")
-    with pytest.raises(SmisError, match="is not a session of a study"):
-        study.sessions("maps")
-    a_session(folder, "a", [True] * 4)
-    a_session(folder, "b", [True] * 3)
-    with pytest.raises(SmisError, match="different protocols"):
-        study.score(study.sessions("maps"))
 
 
 def test_the_registry_has_every_row_of_the_tables():

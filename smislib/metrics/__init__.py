@@ -65,7 +65,7 @@ METRICS: dict[str, Metric] = {
         )
         for k, column in ((1, "TOP-1 ERROR"), (5, "TOP-5 ERROR"))
     },
-    "SHE": Metric("share of raters who saw only the named class change (SMIS 4.3)", UP, "%", "SHE", True),
+    "SHE": Metric("share of pairs that raters saw differ in one class, as their codes do (SMIS 4.3)", UP, "%", "SHE", True),
     "FPS": Metric("images generated per second, one at a time", UP, "1/s", "Speed_FPS"),
     "s/step": Metric("wall-clock time of one training step", DOWN, "s", None),
 }
