@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test notebooks smoke-notebooks lab lint clean
+.PHONY: help setup reproduce test browser notebooks smoke-notebooks lab lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -25,9 +25,14 @@ setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
 	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(PAPER),--paper $(PAPER)) $(if $(DATA_ROOT),--root $(DATA_ROOT))
 
-test: $(PYTHON) ## all tests, then every notebook at `smoke` against its stored outputs
-	$(PYTHON) -m pytest -n 2 tests
+test: $(PYTHON) ## all tests, the interface in a browser, then every notebook at `smoke` against its stored outputs
+	$(PYTHON) -m pytest -n 2 --ignore tests/browser tests
+	$(MAKE) --no-print-directory browser
 	$(PYTHON) -m smislib.checks
+
+# They measure how fast a picture follows a slider: alone, and one after the other. Screenshots: SMIS_ARTEFACTS=folder
+browser: $(PYTHON) ## JupyterLab and Voila in headless Chromium (`apt install chromium`; skipped where there is none)
+	$(PYTHON) -m pytest -rs tests/browser
 
 notebooks: $(PYTHON) ## execute the notebooks at PRESET and keep their outputs in notebooks/*.ipynb
 	$(SMIS) notebooks --preset $(PRESET) --store
