@@ -103,8 +103,9 @@ def is_current(source: Path, preset: str) -> bool:
 
 def named(source: Path) -> list[str]:
     """The figures and tables that a notebook saves: the names it gives to `viz.save` and `results.save_table`, as patterns
-    with a * for what an f-string fills in."""
+    with a * for what an f-string fills in, in the order of the source."""
     calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call) and len(node.args) > 2]
+    calls.sort(key=lambda call: call.lineno)  # walk goes level by level
     place = {"save": 1, "save_table": 2}
     arguments = [call.args[place[call.func.attr]] for call in calls if getattr(call.func, "attr", None) in place]
     parts = [a.values if isinstance(a, ast.JoinedStr) else [a] for a in arguments]

@@ -1,5 +1,6 @@
 """Figures: one look for all. A figure carries its caption (preset, seeds) and is saved as PNG and SVG."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +41,7 @@ matplotlib.rcParams.update(STYLE)
 
 
 OUTLINE = "#ff2bd6"
+PAD = 0.08  # inches around a saved figure
 VECTORS = 12  # pictures in a figure that is also saved as SVG
 
 
@@ -250,20 +252,20 @@ def legend(rows: Sequence[dict], ax: plt.Axes, columns: int = 1) -> plt.Axes:
 
 
 def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
-    """figures/NAME.png, the caption below the figure; and NAME.svg, but for sheets of pictures. Returns the file names."""
+    """figures/NAME.png, the caption below the figure; and NAME.svg, but for sheets of pictures. Returns the file names.
+
+    The PNG says in its text chunks what `report` reads: Description, the caption; Picture, the share of its height above it.
+    """
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     middle, below = (drawn.x0 + drawn.x1) / 2 / width, (drawn.y0 - 0.09) / height
-    fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True)
+    fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True, gid="caption")
+    whole = fig.get_tightbbox()
+    share = (whole.y1 - drawn.y0 + PAD + 0.05) / (whole.height + 2 * PAD)  # 0.05: above the caption, below the figure
+    written = {"png": {"Software": None, "Description": caption, "Picture": f"{share:.4f}"}, "svg": {"Date": None}}
     pictures = sum(len(ax.images) for ax in fig.axes)
     suffixes = ("png", "svg") if pictures <= VECTORS else ("png",)  # as vectors, pixels are megabytes
-    folder, names = paths.figures(preset), [f"{name}.{suffix}" for suffix in suffixes]
-    for file in names:
-        atomic.write(
-            folder / file,
-            lambda path: fig.savefig(path, bbox_inches="tight", pad_inches=0.08, metadata=_undated(path.suffix)),
-        )
-    return names
-
-
-def _undated(suffix: str) -> dict:
-    return {"Date": None} if suffix == ".svg" else {"Software": None}
+    folder, names = paths.figures(preset), {suffix: f"{name}.{suffix}" for suffix in suffixes}
+    for suffix, file in names.items():
+        save = functools.partial(fig.savefig, bbox_inches="tight", pad_inches=PAD, metadata=written[suffix])
+        atomic.write(folder / file, save)
+    return list(names.values())
