@@ -44,7 +44,7 @@ def test_the_shipped_model_rebuilds_what_it_is_shown(home):
     rebuilt = smislib.reconstruct(networks, batch["image"], batch["labels"])
     wrong = smislib.reconstruct(networks, batch["image"].flip(0), batch["labels"])
     error, other = ((made - batch["image"]).abs().mean() for made in (rebuilt, wrong))
-    assert error < 0.15 and error < 0.5 * other
+    assert error < 0.15 and error < 0.7 * other
 
 
 def test_it_is_found_by_the_name_that_recipes_give_it(home):
