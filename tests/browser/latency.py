@@ -49,12 +49,13 @@ def latency(
     """
     page, (left, width, y) = slider.page, pages.track(slider)
     points = left + width * np.linspace(*between, steps + 1)
+    pages.picture(image, quiet=0.5)  # nothing of an earlier drag is on its way
     seen = page.evaluate_handle(WATCH, [slider.element_handle(), image.element_handle()])
     expected = {}
     pages.take_handle(slider)
     try:
-        page.mouse.move(points[0] - (points[1] - points[0]) / 2, y)  # so that going to the first point is an event
-        for x in [*points, points[0]]:
+        before = points[0] - (points[1] - points[0]) / 2  # so that going to the first point is an event
+        for x in [before, *points, points[0]]:
             _follow(page, seen, expected, x, y, seconds)
         seen.evaluate("seen => (seen.events.length = seen.frames.length = 0)")
         for x in points[1:]:
