@@ -5,9 +5,13 @@ on the same machine (`smis render`). A `Studio` cooks: loaded networks, the pict
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,9 +23,16 @@ from torch import Tensor, nn
 
 from . import atomic, data, runs, viz
 from .errors import SmisError
+from .preview import Preview, factors
 from .sample import class_slice, draw, encode, generate, generator, has_noise_map
 
-KEPT = 16  # pictures that a studio remembers
+KEPT = 16  # pictures that a studio remembers, and previews
+QUICK = 0.1  # seconds: a picture that takes less needs no preview
+SOON = 0.3  # seconds that a preview may take
+
+
+class Overtaken(Exception):  # noqa: N818 (it is no error)
+    """A picture was given up, since it is no longer wanted."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,9 @@ class Studio:
                 "can."
             )
         self.weights = _hash(networks)
-        self._split, self._added, self._codes, self._labels, self._made = None, {}, {}, {}, {}
+        self._split, self._added, self._codes, self._labels, self._made, self._rough = None, {}, {}, {}, {}, {}
+        self._lock = threading.Lock()
+        self._previews, self._seconds = {k: None for k in factors(networks)}, None  # built when needed; of a full picture
 
     @property
     def n_parts(self) -> int:
@@ -167,7 +180,7 @@ class Studio:
         data.one_hot(label_map[None], self.classes, [name])  # refuses a class that there is not
         self._added[name] = {"image": image, "label_map": label_map, "name": name}
         self._codes = {key: z for key, z in self._codes.items() if key[0].picture != name}
-        self._made = {}
+        self._made, self._rough = {}, {}
 
     def recipe(self, picture: str = "", a: Source | None = None, b: Source | None = None) -> Recipe:
         """A picture's label map with its own look (t = 0) on the way to a drawn one (t = 1); or with the looks a and b."""
@@ -230,8 +243,52 @@ class Studio:
             z[:, own] = self._at(part, recipe.truncation)[:, own]
         return z
 
-    def image(self, recipe: Recipe) -> Tensor:
-        """The picture (3,H,W) in [-1,1]. Always made alone: in a batch its last bits would depend on its neighbours."""
+    def image(self, recipe: Recipe, wanted: Callable[[], bool] = lambda: True) -> Tensor:
+        """The picture (3,H,W) in [-1,1]. Always made alone: in a batch its last bits would depend on its neighbours.
+
+        `wanted` is asked between layers: when it says no, the picture is given up and `Overtaken` raised.
+        """
+        self._check(recipe)
+        made = self._made.get(recipe)
+        if made is None:
+            labels, z, start = self.labels(recipe), self.z(recipe), time.perf_counter()
+            with _interruptible(self.networks.G, wanted):
+                made = generate(self.networks, labels, z)[0]
+            self._seconds = time.perf_counter() - start
+            self._made = dict([*self._made.items(), (recipe, made)][-KEPT:])
+        return made
+
+    def slow(self, recipe: Recipe) -> bool:
+        """Whether a preview is worth while: full pictures take long, and the networks can make small ones."""
+        if self._previews and self._seconds is None:
+            start, factor = time.perf_counter(), max(self._previews)
+            self._preview(recipe, factor)
+            self._seconds = (time.perf_counter() - start) * factor**2
+        return bool(self._previews) and self._seconds > QUICK
+
+    def preview(self, recipe: Recipe) -> Tensor:
+        """A rough picture, as large as the full one; the finest that is there `SOON`, if there is one."""
+        self._check(recipe)
+        if recipe in self._made:
+            return self._made[recipe]
+        if not self._previews:
+            return self.image(recipe)
+        finer = [k for k in sorted(self._previews) if (self._seconds or 0.0) / k**2 < SOON]
+        return self._preview(recipe, finer[0] if finer else max(self._previews))
+
+    def _preview(self, recipe: Recipe, factor: int) -> Tensor:
+        rough = self._rough.get((recipe, factor))
+        if rough is None:
+            with self._lock:  # a preview keeps what it found for one label map
+                if self._previews[factor] is None:
+                    self._previews[factor] = Preview(self.networks, factor)
+                of = recipe.label_map + recipe.instance_map
+                rough = self._previews[factor].image(self.labels(recipe), self.z(recipe), of)
+            self._rough = dict([*self._rough.items(), ((recipe, factor), rough)][-KEPT:])
+        return rough
+
+    def _check(self, recipe: Recipe) -> None:
+        """That the recipe is of these networks; its pictures from outside become known."""
         if recipe.weights != self.weights:
             raise SmisError(
                 f"the recipe is of networks {recipe.weights}, these are {self.weights}: load the ones it was made with."
@@ -240,11 +297,6 @@ class Studio:
             if name not in self._added:
                 picture = np.array(Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB"))
                 self.add(name, torch.from_numpy(picture).movedim(-1, 0).float() / 127.5 - 1, unpack(label_map))
-        made = self._made.get(recipe)
-        if made is None:
-            made = generate(self.networks, self.labels(recipe), self.z(recipe))[0]
-            self._made = dict([*self._made.items(), (recipe, made)][-KEPT:])
-        return made
 
     def complete(self, recipe: Recipe) -> Recipe:
         """With the pictures from outside that its parts name, so that a file of it needs nothing else."""
@@ -273,6 +325,23 @@ class Studio:
                 batch = data.labelled([self.picture(source.picture)], self.classes)
                 self._codes[key] = encode(self.networks, batch["image"], batch["labels"]).cpu()
         return self._codes[key]
+
+
+@contextlib.contextmanager
+def _interruptible(G: nn.Module, wanted: Callable[[], bool]) -> Iterator[None]:
+    """Within it G stops, in this thread, before its next layer when `wanted` says no."""
+    thread = threading.get_ident()
+
+    def ask(*_) -> None:
+        if threading.get_ident() == thread and not wanted():
+            raise Overtaken
+
+    hooks = [module.register_forward_pre_hook(ask) for module in G.modules()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _input_as_image(picture: Tensor) -> Image.Image:

@@ -87,9 +87,12 @@ class Explorer(live.Panel):
     # pictures
 
     def draw(self) -> None:
+        self.staged(self.studio, self._paint)
+
+    def _paint(self, make: Callable[[Recipe], Tensor]) -> None:
         recipe, c = self.recipe, self.active
-        image, region = self.studio.image(recipe), self._region(c)
-        change = (image - self.studio.image(recipe.with_part(c, t=0.0))).abs().mean(0)
+        image, region = make(recipe), self._region(c)
+        change = (image - make(recipe.with_part(c, t=0.0))).abs().mean(0)
         self._image.show(image, region)
         self._heat.show(live.heat(change), region)
         if (recipe.label_map, recipe.input, c) != self._marked:

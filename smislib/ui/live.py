@@ -1,6 +1,7 @@
 """What all widgets share: drawing the newest state only, pictures for a browser, and the static strip of a cell on paper."""
 
 import base64
+import contextlib
 import html
 import io
 import os
@@ -18,7 +19,9 @@ from torch import Tensor
 
 from .. import viz
 from ..errors import SmisError
+from ..recipe import Overtaken, Recipe, Studio
 
+REST = 0.25  # seconds without a change after which a full picture follows a preview
 SIDE = 288  # least pixels of a picture's height in the browser
 WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
 WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
@@ -46,13 +49,14 @@ class Latest:
     def __init__(self, draw: Callable[[], None], failed: Callable[[Exception], None]):
         self._draw, self._failed = draw, failed
         self._change = threading.Condition()
-        self._asked = self._done = 0
+        self._asked = self._done = self._drawn = 0
         self._working = False
 
     def request(self) -> None:
         """Draw what is the state by then; returns at once."""
         with self._change:
             self._asked += 1
+            self._change.notify_all()
             if not self._working:
                 self._working = True
                 threading.Thread(target=self._work, daemon=True).start()
@@ -63,10 +67,19 @@ class Latest:
             if not self._change.wait_for(lambda: self._done == self._asked, timeout):
                 raise TimeoutError(f"nothing drawn after {timeout:g} s")
 
+    def newest(self) -> bool:
+        """For `draw`: whether what it draws is still what was asked for last."""
+        return self._drawn == self._asked
+
+    def rests(self, seconds: float) -> bool:
+        """For `draw`: wait for so long; False as soon as something else is asked for."""
+        with self._change:
+            return not self._change.wait_for(lambda: not self.newest(), seconds)
+
     def _work(self) -> None:
         while True:
             with self._change:
-                asked = self._asked
+                asked = self._drawn = self._asked
             try:
                 self._draw()
             except Exception as error:  # it must reach the reader, and the next request must be drawn
@@ -105,6 +118,19 @@ class Panel(w.VBox):
     def wait(self) -> None:
         """Until the newest state is drawn."""
         self._latest.wait()
+
+    def staged(self, studio: Studio, paint: Callable[[Callable[[Recipe], Tensor]], None]) -> None:
+        """For `draw`: `paint` with rough pictures where full ones are slow, and, as soon as nothing moves, with full ones.
+
+        `paint` is given what makes a picture of a recipe.
+        """
+        if studio.slow(self.recipe):
+            paint(studio.preview)
+            self.message.value += " <i>(preview)</i>"
+            if not self._latest.rests(REST):
+                return
+        with contextlib.suppress(Overtaken):  # then the next is asked for already
+            paint(lambda recipe: studio.image(recipe, self._latest.newest))
 
     def fail(self, error: Exception) -> None:
         """Say in the panel what went wrong; what is no input of the user's also with its kind."""

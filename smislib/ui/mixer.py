@@ -1,6 +1,6 @@
 """The appearance mixer: a picture's label map, each class of it with the appearance that it has in another (SMIS figure 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import ipywidgets as w
@@ -99,9 +99,12 @@ class Mixer(live.Panel):
     # pictures
 
     def draw(self) -> None:
+        self.staged(self.studio, self._paint)
+
+    def _paint(self, make: Callable[[Recipe], Tensor]) -> None:
         mixture = self.mixture
         recipe, plain = self._recipe(mixture), self._recipe(Mixture(mixture.base))
-        result, rebuilt = self.studio.image(recipe), self.studio.image(plain)
+        result, rebuilt = make(recipe), make(plain)
         taken = self._regions(mixture, mixture.base).any(0)
         self._result.show(result, taken if self._by_class else None)
         self._rebuilt.show(rebuilt)

@@ -110,7 +110,7 @@ def _duration(seconds: float) -> str:
 def _draw(history: list[dict], ax: plt.Axes) -> None:
     terms = dict.fromkeys(key for entry in history for key in entry if key not in TIMES and not key.startswith("seconds_"))
     if terms:
-        viz.curves(history, list(terms), ax=ax)
+        viz.curves(history, list(terms), ax=ax).legend(ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         ax.set_yscale("symlog", linthresh=1)  # terms differ by orders, and those of a GAN may be negative
     else:
         ax.text(0.5, 0.5, "nothing logged yet", ha="center", va="center", transform=ax.transAxes)

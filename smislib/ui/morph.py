@@ -4,7 +4,7 @@ import io
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,9 +105,12 @@ class Morph(live.Panel):
     # pictures
 
     def draw(self) -> None:
+        self.staged(self.studio, self._paint)
+
+    def _paint(self, make: Callable[[Recipe], Tensor]) -> None:
         way = self.way
         recipe = self._recipe(way)
-        image, region = self.studio.image(recipe), self._region(way)
+        image, region = make(recipe), self._region(way)
         self._image.show(image, region)
         self._labels.show(self.studio.condition(recipe), region)
         self._export.offer(recipe)

@@ -1,5 +1,6 @@
 """Noise: other draws for the image, a class or a region; and classes: images of one class on the way to another (S3GAN)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import ipywidgets as w
@@ -93,9 +94,12 @@ class NoisePanel(live.Panel):
     # pictures
 
     def draw(self) -> None:
+        self.staged(self.studio, self._paint)
+
+    def _paint(self, make: Callable[[Recipe], Tensor]) -> None:
         recipe, before, region = self.recipe, self.before, self.regions.get(self._part.value)
-        image = self.studio.image(recipe)
-        change = (image - self.studio.image(before)).abs().mean(0)
+        image = make(recipe)
+        change = (image - make(before)).abs().mean(0)
         self._image.show(image, region)
         self._heat.show(live.heat(change), region)
         self._labels.show(self.studio.condition(recipe), region)
