@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test browser notebooks smoke-notebooks lab lint clean
+.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -24,6 +24,9 @@ setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 
 reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
 	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(PAPER),--paper $(PAPER)) $(if $(DATA_ROOT),--root $(DATA_ROOT))
+
+report: $(PYTHON) ## tables, figures, claims and strips in one file, figures/report.html (and .pdf where a Chromium is)
+	$(SMIS) report --preset $(PRESET)
 
 test: $(PYTHON) ## all tests, the interface in a browser, then every notebook at `smoke` against its stored outputs
 	$(PYTHON) -m pytest -n 2 --ignore tests/browser tests

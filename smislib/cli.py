@@ -166,6 +166,18 @@ def notebooks(
 
 
 @app.command()
+def report(
+    preset: Preset = "demo",
+    pdf: Annotated[bool, typer.Option(help="also print it as PDF, where a Chromium is installed")] = True,
+):
+    """Tables, figures, claims and widget strips in one file that needs no network: figures/report.html."""
+    from .report import report as write_report
+
+    for line in write_report(preset, pdf):
+        print(line, flush=True)
+
+
+@app.command()
 def publish(preset: Preset = "demo", paper: Paper = None):
     """For maintainers: commit-ready copies of the store's records and notebooks, and the README's table made of them."""
     from .publish import publish as publish_records
