@@ -105,9 +105,12 @@ def _as_text(image: Image.Image) -> str:
 class Studio:
     """Loaded networks with the data set that they were trained on; draws recipes. Its methods may be called from any thread."""
 
-    def __init__(self, networks: nn.Module, split: str = "test"):
+    def __init__(self, networks: nn.Module, split: str = "test", pictures: int | None = None):
+        """`pictures`: how many of the split are known; None: all, which takes longer where they must be rendered first."""
         self.networks, self.split = networks, split
         self.spec = networks.experiment.data
+        if pictures:
+            self.spec = replace(self.spec, **{f"n_{split}": min(pictures, getattr(self.spec, f"n_{split}") or pictures)})
         self.classes = data.classes(self.spec)
         if self.classes.whole or self.classes.picture:
             raise SmisError(f"{networks.experiment.name} does not make images of label maps: a Studio needs a model that does.")
@@ -169,12 +172,14 @@ class Studio:
     def labels(self, recipe: Recipe) -> Tensor:
         """What the networks are given, (1,C,H,W)."""
         key = (recipe.label_map, recipe.instance_map)
-        if key not in self._labels:
+        labels = self._labels.get(key)
+        if labels is None:
             batch = {"label_map": unpack(recipe.label_map)[None]}
             if self.classes.things:
                 batch["instance_map"] = unpack(recipe.instance_map)[None]
-            self._labels = {key: data.labels(batch, self.classes)}  # of the last map alone: a painter makes many
-        return self._labels[key]
+            labels = data.labels(batch, self.classes)
+            self._labels = {key: labels}  # of the last map alone: a painter makes many
+        return labels
 
     def z(self, recipe: Recipe) -> Tensor | None:
         """The code (1,*z_shape); for 3-D noise a map (1,z_dim,H,W); None for a model without."""
