@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab lint clean
+.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab app lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -44,7 +44,10 @@ smoke-notebooks: $(PYTHON) ## store anew what `make test` compares the notebooks
 	$(PYTHON) -m smislib.checks --store
 
 lab: $(PYTHON) ## open JupyterLab on the notebooks
-	$(PYTHON) -m jupyterlab notebooks
+	$(PYTHON) -m jupyterlab notebooks --ServerApp.tornado_settings="{'websocket_max_message_size': 268435456}"
+
+app: $(PYTHON) ## explorer, mixer and painter as a page on 127.0.0.1
+	$(SMIS) app $(if $(PORT),--port $(PORT)) $(if $(MODEL),--model $(MODEL))
 
 lint: $(PYTHON) ## ruff, check and format
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

@@ -195,6 +195,34 @@ def ship(run: Annotated[str, typer.Argument(help="name of a finished, measured r
         print(path)
 
 
+@app.command()
+def render(
+    recipe: Annotated[str, typer.Argument(help="a recipe.json that the explorer, the mixer or the painter exported")],
+    out: Annotated[str, typer.Option(help="the picture, a PNG")] = "picture.png",
+    model: Annotated[str, typer.Option(help="weights file or run that made it; default: the run that it names")] = "",
+):
+    """Draw an exported picture again, bit for bit."""
+    from pathlib import Path
+
+    from . import atomic
+    from .recipe import render as render_recipe
+
+    picture = render_recipe(recipe, model)
+    atomic.write(Path(out), lambda temporary: picture.save(temporary, "png"))
+    print(out)
+
+
+@app.command("app")
+def serve(
+    port: Annotated[int, typer.Option(help="of 127.0.0.1")] = 8866,
+    model: Annotated[str, typer.Option(help="weights file or run")] = "shipped",
+):
+    """Serve explorer, mixer and painter as a page, for a browser on this machine."""
+    from .app import serve as serve_app
+
+    serve_app(model, port)
+
+
 @data_app.command("check")
 def data_check(
     name: Annotated[

@@ -127,9 +127,12 @@ def _as_text(image: Image.Image) -> str:
 class Studio:
     """Loaded networks with the data set that they were trained on; draws recipes. Its methods may be called from any thread."""
 
-    def __init__(self, networks: nn.Module, split: str = "test"):
+    def __init__(self, networks: nn.Module, split: str = "test", pictures: int | None = None):
+        """`pictures`: how many of the split are known; None: all, which takes longer where they must be rendered first."""
         self.networks, self.split = networks, split
         self.spec = networks.experiment.data
+        if pictures:
+            self.spec = replace(self.spec, **{f"n_{split}": min(pictures, getattr(self.spec, f"n_{split}") or pictures)})
         self.classes = data.classes(self.spec)
         if self.classes.whole:
             raise SmisError(

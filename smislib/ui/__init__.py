@@ -4,6 +4,8 @@ from .explorer import explorer
 from .mixer import mixer
 from .monitor import monitor
 from .morph import morph
+from .painter import painter
 from .panels import classes, noise
+from .rating import rate
 
-__all__ = ["classes", "explorer", "mixer", "monitor", "morph", "noise"]
+__all__ = ["classes", "explorer", "mixer", "monitor", "morph", "noise", "painter", "rate"]

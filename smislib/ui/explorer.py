@@ -147,11 +147,12 @@ class Explorer(live.Panel):
 
     def _build(self, picture: str) -> None:
         names = self.studio.names()
-        wide = {"layout": w.Layout(width="auto"), "style": {"description_width": "6em"}}
-        self._picture = w.Dropdown(options=sorted({*names, picture}, key=_order), value=picture, description="label map", **wide)
+        self._picture = w.Dropdown(
+            options=sorted({*names, picture}, key=_order), value=picture, description="label map", **live.WIDE
+        )
         ends = [DRAWN, *names] if self.studio.encodes else [DRAWN]
-        self._from = w.Dropdown(options=ends, value=picture if self.studio.encodes else DRAWN, description="from", **wide)
-        self._to = w.Dropdown(options=ends, value=DRAWN, description="to", **wide)
+        self._from = w.Dropdown(options=ends, value=picture if self.studio.encodes else DRAWN, description="from", **live.WIDE)
+        self._to = w.Dropdown(options=ends, value=DRAWN, description="to", **live.WIDE)
         self._all = live.slider("all", 0.0)
         self._truncation = live.truncation()
         again, reset = live.button("resample", "refresh", self.resample), live.button("reset", "undo", self.reset)
@@ -160,14 +161,12 @@ class Explorer(live.Panel):
         self._to.observe(lambda change: self.between(b=self._source(change["new"])), "value")
         self._all.observe(lambda change: self._quiet or self.set_all(change["new"]), "value")
         self._truncation.observe(lambda change: self._truncate(change["new"]), "value")
-        self._image, self._heat, self._labels = (live.Picture(name) for name in ("image", "heat", "labels"))
-        pictures = [
-            live.titled(text, shown)
-            for text, shown in (("label map", self._labels), ("picture", self._image), ("change against t = 0", self._heat))
-        ]
+        self._image, self._heat, self._labels = live.Picture("image"), live.Picture("heat", 150), live.Picture("labels", 150)
+        beside = w.VBox([live.titled("label map", self._labels), live.titled("change against t = 0", self._heat)])
+        pictures = [live.titled("picture", self._image), beside]
         self._grid, self._export = w.VBox(), Export(self.studio)
         chosen = [self._picture, self._from, self._to, self._truncation, self._all]
-        tools = w.VBox([*chosen, w.HBox([again, reset]), self._grid], layout=w.Layout(min_width="330px", flex="1 1 330px"))
+        tools = w.VBox([*chosen, w.HBox([again, reset]), self._grid], layout=live.TOOLS)
         seen = w.VBox([w.Box(pictures, layout=live.WRAP), self.message, self._export])
         self.children = [w.Box([tools, seen], layout=live.WRAP)]
 

@@ -25,8 +25,10 @@ REST = 0.25  # seconds without a change after which a full picture follows a pre
 SIDE = 288  # least pixels of a picture's height in the browser
 WIDEST = 3.0  # of the truncation slider: 99.7 % of N(0,1), there it stands for all of it
 WRAP = w.Layout(flex_flow="row wrap", align_items="flex-start")
-SMALL = w.Layout(width="34px", flex="0 0 auto")
-WIDE = {"layout": w.Layout(width="auto"), "style": {"description_width": "6em"}}  # of a control with a description
+TOOLS = w.Layout(flex="0 1 390px", min_width="330px")  # the controls beside the pictures; on a narrow page above them
+SMALL = w.Layout(width="40px", padding="0", flex="0 0 auto")  # a button with an icon alone
+NAMED = {"description_width": "8em"}
+WIDE = {"layout": w.Layout(width="auto"), "style": NAMED}  # of a control with a description
 
 
 def live() -> bool:
@@ -169,7 +171,7 @@ def slider(name: str, t: float) -> w.FloatSlider:
     """From 0 to 1."""
     return w.FloatSlider(
         value=t, min=0.0, max=1.0, step=0.01, description=name, readout_format=".2f",
-        layout=w.Layout(flex="1 1 auto", min_width="230px"), style={"description_width": "6em"},
+        layout=w.Layout(flex="1 1 auto", min_width="240px"), style=NAMED,
     )  # fmt: skip
 
 

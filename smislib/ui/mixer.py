@@ -190,7 +190,7 @@ class Mixer(live.Panel):
         thumbs = w.Box([live.titled(name, thumb) for name, thumb in self._thumbs.items()], layout=live.WRAP)
         self._grid, self._export = w.VBox(), Export(self.studio)
         reset = live.button("reset", "undo", self.reset, "everything with the base's own appearance")
-        tools = w.VBox([self._picture, self._grid, reset], layout=w.Layout(min_width="330px", flex="1 1 330px"))
+        tools = w.VBox([self._picture, self._grid, reset], layout=live.TOOLS)
         pictures = (("base", self._base), ("rebuilt", self._rebuilt), ("mixed", self._result))
         shown = w.Box([live.titled(*pair) for pair in pictures], layout=live.WRAP)
         seen = w.VBox([shown, self.message, self._export, thumbs])

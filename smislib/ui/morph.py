@@ -197,7 +197,7 @@ class Morph(live.Panel):
         tools = [picture, a, b, *chosen, w.HBox([self._t, self._play]), self._frames, self._mode, make, self._files]
         pictures = [live.titled("label map", self._labels), live.titled("picture", self._image)]
         seen = w.VBox([w.Box(pictures, layout=live.WRAP), self.message, self._export])
-        self.children = [w.Box([w.VBox(tools, layout=w.Layout(min_width="330px", flex="1 1 330px")), seen], layout=live.WRAP)]
+        self.children = [w.Box([w.VBox(tools, layout=live.TOOLS), seen], layout=live.WRAP)]
 
     def _set_play(self) -> None:
         """A round of the player, as long as there are frames to show."""

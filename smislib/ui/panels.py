@@ -157,7 +157,7 @@ class NoisePanel(live.Panel):
         back = live.button("undo", "undo", self.undo)
         self._image, self._heat, self._labels = (live.Picture(name) for name in ("image", "heat", "labels"))
         self._export = Export(self.studio)
-        tools = w.VBox([choice, self._part, w.HBox([again, back])], layout=w.Layout(min_width="330px", flex="1 1 330px"))
+        tools = w.VBox([choice, self._part, w.HBox([again, back])], layout=live.TOOLS)
         pictures = (("made from", self._labels), ("picture", self._image), ("change", self._heat))
         seen = [w.Box([live.titled(*pair) for pair in pictures], layout=live.WRAP), self.message, self._export]
         self.children = [w.Box([tools, w.VBox(seen)], layout=live.WRAP)]
@@ -254,7 +254,7 @@ class ClassPanel(live.Panel):
             control.observe(lambda change, key=key: self.change(**{key: _value(key, change["new"])}), "value")
         self._image, self._others = live.Picture("image"), live.Picture("others")
         pictures = (("picture", self._image), ("the next seeds", self._others))
-        tools = w.VBox(list(controls.values()), layout=w.Layout(min_width="330px", flex="1 1 330px"))
+        tools = w.VBox(list(controls.values()), layout=live.TOOLS)
         seen = w.VBox([w.Box([live.titled(*pair) for pair in pictures], layout=live.WRAP), self.message])
         self.children = [w.Box([tools, seen], layout=live.WRAP)]
         self.controls = controls

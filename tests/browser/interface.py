@@ -10,10 +10,16 @@
 import smislib
 from smislib import recipe, ui
 
-# %% tags=["parameters"]
-model = "shipped"
-shown = "explorer"
+studio = recipe.Studio(smislib.load("shipped"))
 
 # %%
-studio = recipe.Studio(smislib.load(model))
-getattr(ui, shown)(studio)
+ui.explorer(studio)
+
+# %%
+ui.painter(studio)
+
+# %%
+ui.mixer(studio)
+
+# %%
+ui.morph(studio)

@@ -1,0 +1,111 @@
+"""The app: explorer, mixer and painter as one page, for people who open no notebook (`make app`). Voila serves it on 127.0.0.1.
+
+Each browser tab has a kernel of its own, so no two disturb each other; one more is kept ready, with the page drawn, so that a
+tab opens at once. A kernel ends with its tab, and at the latest some minutes after the last that was heard of it.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+import ipywidgets as w
+
+from .. import paths, ui
+from ..errors import SmisError
+from ..recipe import Studio
+
+SOURCE = Path(__file__).with_name("app.py")
+PICTURES = 24  # of the test split that the menus offer: rendering all would take half a minute, the first time
+LARGEST = 256 * 2**20  # bytes of a message: what is above closes the connection, what is above `upload.MAX_BYTES` gets a sentence
+IDLE, LOOK = 300, 60  # seconds until a kernel without a page ends, and between looks
+HOSTS = ["127.0.0.1", "localhost"]
+
+DO = {
+    "Explorer": "Drag a slider: one class changes its look along the line between two codes, and the others stay as they are.",
+    "Mixer": "Choose for each class the picture whose look it takes.",
+    "Painter": "Choose a class and paint on the label map: the picture follows.",
+}
+
+
+def page(model: str = "shipped") -> w.VBox:
+    """The page's widgets, over a weights file or a run by its name. Raises SmisError as `load` does."""
+    studio = studio_of(model)
+    explorer = ui.explorer(studio)
+    panels = {"Explorer": explorer}
+    if hasattr(ui, "mixer"):
+        panels["Mixer"] = ui.mixer(studio)
+    panels["Painter"] = ui.painter(studio, recipe=lambda: explorer.recipe)
+    tabs = w.Tab([w.VBox([w.HTML(f"<p>{DO[name]}</p>"), panel]) for name, panel in panels.items()], titles=list(panels))
+    tabs.add_class("smis-app")
+    for panel in panels.values():
+        panel.wait()  # the page comes with its pictures
+    return tabs
+
+
+def studio_of(model: str) -> Studio:
+    """A studio that knows few pictures, so that it opens fast."""
+    import smislib
+
+    return Studio(smislib.load(model), pictures=PICTURES)
+
+
+def notebook(model: str) -> Path:
+    """The page as a notebook in the cache, made of `app.py`; `model` is its parameter."""
+    import jupytext
+
+    made = jupytext.read(SOURCE)
+    (parameters,) = (cell for cell in made.cells if "parameters" in cell.metadata.get("tags", ()))
+    parameters.source = f"model = {model!r}"
+    folder = paths.cache() / "app"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{os.getpid()}.ipynb"  # two servers may have two models
+    jupytext.write(made, path)
+    return path
+
+
+def settings(port: int, path: Path):
+    """Voila's configuration as a traitlets Config."""
+    from traitlets.config import Config
+
+    return Config(
+        Voila={
+            "ip": HOSTS[0], "port": port, "port_retries": 0, "open_browser": False, "log_level": "WARN",
+            "notebook_path": str(path), "root_dir": str(path.parent), "config_file_paths": [],
+            # no page of another host may speak to it, by whatever name it reaches this machine
+            "tornado_settings": {
+                "websocket_max_message_size": LARGEST, "allow_remote_access": False, "local_hostnames": HOSTS,
+            },
+        },
+        VoilaConfiguration={
+            "strip_sources": True, "show_tracebacks": False, "preheat_kernel": True, "default_pool_size": 1,
+            "file_allowlist": [], "file_denylist": [".*"], "theme": "light",
+        },
+        MappingKernelManager={
+            "cull_idle_timeout": IDLE, "cull_interval": LOOK, "cull_connected": False,
+        },
+    )  # fmt: skip
+
+
+def serve(model: str = "shipped", port: int = 8866) -> None:
+    """Serve the page until Ctrl-C. Raises SmisError for a model that cannot be loaded and for a port that is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOSTS[0], port))
+        except OSError as error:
+            raise SmisError(f"port {port} of {HOSTS[0]} is taken ({error.strerror}): smis app --port {port + 1}") from error
+    model = str(Path(model).resolve()) if Path(model).exists() else model  # kernels start in another folder
+    studio_of(model).names()  # a bad model is an error now; rendered pictures are in the cache from here on
+    from voila.app import Voila
+
+    path = notebook(model)
+    server = Voila(config=settings(port, path))
+    os.environ["SERVER_SOFTWARE"] = (
+        "voila"  # a kernel that is kept ready starts before any request, and must know that it is live
+    )
+    print(f"smislib: http://{HOSTS[0]}:{port}/  (Ctrl-C ends it)", flush=True)
+    try:
+        server.initialize([])
+        server.start()
+    finally:
+        path.unlink(missing_ok=True)
