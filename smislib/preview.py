@@ -16,6 +16,7 @@ from .layers import CGNorm
 from .models import groupdnet, oasis, spade
 
 FACTORS = (4, 2)
+LEAST = 128  # rows or columns: smaller pictures are quick enough, and a quarter of them would show nothing
 
 
 class Preview:
@@ -57,9 +58,10 @@ class Preview:
 
 
 def factors(networks: nn.Module) -> list[int]:
-    """By how much G can be made smaller, the most first; nothing where its layers fix the size."""
+    """By how much G can be made smaller, the most first; nothing where its layers fix the size, or its pictures are small."""
     s, G = networks.schedule, networks.G
     free = isinstance(G, groupdnet.Generator | oasis.Generator) or (isinstance(G, spade.Generator) and s.z_shape is None)
+    free = free and min(s.height, s.width) >= LEAST
     return [k for k in FACTORS if free and all(side % k == 0 for side in s.grid)]
 
 
