@@ -216,11 +216,12 @@ def render(
 def serve(
     port: Annotated[int, typer.Option(help="of 127.0.0.1")] = 8866,
     model: Annotated[str, typer.Option(help="weights file or run")] = "shipped",
+    dark: Annotated[bool, typer.Option("--dark", help="light on dark")] = False,
 ):
     """Serve explorer, mixer and painter as a page, for a browser on this machine."""
     from .app import serve as serve_app
 
-    serve_app(model, port)
+    serve_app(model, port, dark)
 
 
 @data_app.command("check")

@@ -132,16 +132,16 @@ def test_a_new_change_ends_what_could_be_made_again():
     assert not d.redo()
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda d: d.start(3, 1, (0, 0)),
-        lambda d: d.start(1, 0, (0, 0)),
-        lambda d: d.fill(1, (H, 0)),
-        lambda d: d.pick((0, -1)),
-        lambda d: d.load({"label_map": torch.zeros(3, 3).long()}),
-    ],
-)
+REFUSED = {
+    "an unknown class": lambda d: d.start(3, 1, (0, 0)),
+    "no width": lambda d: d.start(1, 0, (0, 0)),
+    "a fill outside": lambda d: d.fill(1, (H, 0)),
+    "a pick outside": lambda d: d.pick((0, -1)),
+    "another size": lambda d: d.load({"label_map": torch.zeros(3, 3).long()}),
+}
+
+
+@pytest.mark.parametrize("act", REFUSED.values(), ids=REFUSED)
 def test_what_a_drawing_refuses_leaves_it_as_it_was(act):
     d = drawing()
     before = d.sample

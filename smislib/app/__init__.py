@@ -18,6 +18,7 @@ SOURCE = Path(__file__).with_name("app.py")
 PICTURES = 24  # of the test split that the menus offer: rendering all would take half a minute, the first time
 LARGEST = 256 * 2**20  # bytes of a message: what is above closes the connection, what is above `upload.MAX_BYTES` gets a sentence
 IDLE, LOOK = 300, 60  # seconds until a kernel without a page ends, and between looks
+EDITOR = ["jupyterlab-jupytext", "@voila-dashboards/jupyterlab-preview"]  # extensions for JupyterLab that a page must not load
 HOSTS = ["127.0.0.1", "localhost"]
 
 DO = {
@@ -63,7 +64,7 @@ def notebook(model: str) -> Path:
     return path
 
 
-def settings(port: int, path: Path):
+def settings(port: int, path: Path, dark: bool = False):
     """Voila's configuration as a traitlets Config."""
     from traitlets.config import Config
 
@@ -78,7 +79,8 @@ def settings(port: int, path: Path):
         },
         VoilaConfiguration={
             "strip_sources": True, "show_tracebacks": False, "preheat_kernel": True, "default_pool_size": 1,
-            "file_allowlist": [], "file_denylist": [".*"], "theme": "light",
+            "file_allowlist": [], "file_denylist": [".*"], "theme": "dark" if dark else "light", "template": "smis",
+            "extension_denylist": EDITOR,
         },
         MappingKernelManager={
             "cull_idle_timeout": IDLE, "cull_interval": LOOK, "cull_connected": False,
@@ -86,7 +88,7 @@ def settings(port: int, path: Path):
     )  # fmt: skip
 
 
-def serve(model: str = "shipped", port: int = 8866) -> None:
+def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
     """Serve the page until Ctrl-C. Raises SmisError for a model that cannot be loaded and for a port that is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,10 +98,12 @@ def serve(model: str = "shipped", port: int = 8866) -> None:
             raise SmisError(f"port {port} of {HOSTS[0]} is taken ({error.strerror}): smis app --port {port + 1}") from error
     model = str(Path(model).resolve()) if Path(model).exists() else model  # kernels start in another folder
     studio_of(model).names()  # a bad model is an error now; rendered pictures are in the cache from here on
+    # where Voila looks for `smis`, its template
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(SOURCE.with_name("jupyter")), os.environ.get("JUPYTER_PATH")]))
     from voila.app import Voila
 
     path = notebook(model)
-    server = Voila(config=settings(port, path))
+    server = Voila(config=settings(port, path, dark))
     os.environ["SERVER_SOFTWARE"] = (
         "voila"  # a kernel that is kept ready starts before any request, and must know that it is live
     )

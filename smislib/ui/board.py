@@ -14,7 +14,8 @@ from . import live
 from .drawing import Cell
 
 CSS = f"""<style>
-.smis-painter-canvas {{ image-rendering: pixelated; cursor: crosshair; touch-action: none; max-width: 100%; outline: none; }}
+.smis-painter-canvas {{ image-rendering: pixelated; cursor: crosshair; touch-action: none; max-width: 100%; margin: 2px;
+  outline: none; box-sizing: border-box; }}
 .smis-painter-class.mod-active {{ box-shadow: 0 0 0 2px var(--jp-layout-color0, #fff), 0 0 0 4px {viz.OUTLINE}; }}
 .smis-upload {{ font-size: 0 !important; }}
 .smis-upload::after {{ content: attr(title); font-size: var(--jp-widgets-font-size, 13px); }}
@@ -66,6 +67,8 @@ class Board(Canvas):
             self._put(slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
 
     def _all(self) -> None:
+        # ipycanvas names the canvas of its commands once, and forgets that a page which opens later has not heard it
+        self._canvas_manager._current_canvas = None
         if self._colours is not None:
             self._put(slice(0, self.height), slice(0, self.width))
 

@@ -17,7 +17,7 @@ from .board import CSS, Board, Palette
 from .drawing import Cell, Drawing
 from .export import Export
 
-DRAWN = "drawn"
+DRAWN, GIVEN = "drawn", "explorer"  # looks that are no picture's
 WIDEST = 31  # brush, in cells
 
 
@@ -92,7 +92,7 @@ class Painter(live.Panel):
         if given.weights != self.studio.weights:
             raise SmisError(f"the codes are of networks {given.weights}, the painter's are {self.studio.weights}.")
         self._codes = replace(given, pictures=())
-        self._follow(None)
+        self._follow(GIVEN)
 
     def load(self, sample: dict) -> None:
         """Another label map."""
@@ -220,7 +220,7 @@ class Painter(live.Panel):
         self._map = w.Dropdown(options=names, value=picture if picture in names else None, description="label map", **wide)
         self._map.observe(lambda change: change["new"] and self.load(studio.picture(change["new"])), "value")
         self._style = w.Dropdown(options=self._styles(), value=None, description="look of", **wide)
-        self._style.observe(lambda change: change["new"] and self.use(change["new"]), "value")
+        self._style.observe(lambda change: change["new"] and self._look(change["new"]), "value")
         self._held, self._said, self._save, self._export = w.HTML(), w.HTML(), w.HTML(), Export(studio)
         self._image, self._heat = live.Picture("painter-image"), live.Picture("painter-heat")
         tools = [self._tool, self._size, self._line(_button("undo", self.undo), _button("redo", self.redo), self._live)]
@@ -239,8 +239,11 @@ class Painter(live.Panel):
         for name, widget in named.items():
             widget.add_class(f"smis-painter-{name}")
         self.add_class("smis-painter")
-        left = w.VBox(tools, layout=w.Layout(min_width="280px", flex="1 1 320px"))
-        right = w.VBox([self._line(*pictures), self._said, self.message, self._export], layout=w.Layout(flex="3 1 320px"))
+        left = w.VBox(tools, layout=w.Layout(flex="1 1 290px"))
+        right = w.VBox(
+            [self._line(*pictures), self._said, self.message, self._export],
+            layout=w.Layout(flex="100 1 600px", padding="0 0 0 10px"),
+        )
         self.children = [w.HTML(CSS, layout=w.Layout(display="none")), self._line(left, right)]
 
     def _line(self, *widgets: w.Widget) -> w.Box:
@@ -261,8 +264,12 @@ class Painter(live.Panel):
         field.add_class(f"smis-painter-upload-{kind.replace(' ', '-')}")
         return field
 
+    def _look(self, style: str) -> None:
+        self.take_codes() if style == GIVEN else self.use(style)
+
     def _styles(self) -> list[str]:
-        return [DRAWN, *(self.studio.names() if self.studio.encodes else [])]
+        own = [GIVEN] if self._given else []
+        return [*own, DRAWN, *(self.studio.names() if self.studio.encodes else [])]
 
     def _join(self) -> str:
         """Photo and label map as a reference, when both are there; else what is missing."""
