@@ -26,7 +26,7 @@
 #
 # **You will see** every widget of `smislib.ui`, each on a loaded model: one call, one widget. In JupyterLab they move; on
 # GitHub, in print and when a notebook runs headless, the same cell shows a strip of what they would show. `make app` opens
-# the first three of them in a browser without any notebook.
+# the explorer, the mixer and the painter in a browser without any notebook.
 
 # %%
 import pandas as pd
@@ -67,9 +67,9 @@ print(changed.parts[shirt])
 print("inside moves more than outside:", bool(moved[inside].mean() > 5 * moved[~inside].mean()))
 
 # %%
-file = "runs/recipe.json"
-changed.save(paths.home() / file)
-again = recipe.read(paths.home() / file)
+file = paths.home() / "runs" / "recipe.json"
+changed.save(file)
+again = recipe.read(file)
 print("read again, the same recipe:", again == changed, "| the same pixels:", torch.equal(explorer.studio.image(again), after))
 
 # %% [markdown]

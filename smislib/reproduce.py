@@ -20,7 +20,7 @@ from .train import train
 
 # paper -> the notebooks that show it. The first five are SMIS's own
 NOTEBOOKS = {
-    "smis": tuple(f"{n:02d}" for n in range(10)),
+    "smis": (*(f"{n:02d}" for n in range(10)), "16"),
     "pix2pix": ("10",),
     "spade": ("11", "12"),
     "oasis": ("13",),
