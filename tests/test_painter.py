@@ -256,6 +256,13 @@ def make(experiment, **options):
     return panel
 
 
+def test_a_page_that_opens_later_is_sent_the_canvas_and_its_name(painter, monkeypatch):
+    sent = []
+    monkeypatch.setattr(painter._board._canvas_manager, "_send_custom", lambda command, buffers=(): sent.append(command))
+    painter._board._handle_custom_msg({"event": "client_ready"}, [])
+    assert len(sent) == 2 and painter._board.model_id in str(sent[0])  # which canvas, then its pixels
+
+
 def event(panel, kind: str, x: float, y: float) -> None:
     """What the page sends."""
     panel._board._handle_custom_msg({"event": kind, "x": x, "y": y}, [])
@@ -423,7 +430,7 @@ def test_the_app_is_a_notebook_that_runs(home, small, monkeypatch):
     painter = make(small())
     path = app.notebook(painter.studio.networks.experiment.name)
     notebook = nbformat.read(path, 4)
-    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=600, startup_timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
     made = notebook.cells[-1].outputs[-1]["data"]
     assert "application/vnd.jupyter.widget-view+json" in made
 
