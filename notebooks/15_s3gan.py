@@ -46,9 +46,9 @@ seed = 0
 # %% [markdown]
 # ## What was trained
 #
-# `make reproduce` trains a part of the methods with one seed: the unsupervised ones, and every method that looks at labels
-# with 20 % of them. `make reproduce PAPER=s3gan SEEDS=3` trains all of them, also with 5 and 10 %, and on the digits. Where
-# this machine has no record of an experiment, the one that is committed with the library stands in, if there is one; the
+# `make reproduce` trains ten of the methods with one seed, those that look at labels with 20 % of them.
+# `make reproduce PAPER=s3gan SEEDS=3` trains all of them, also with 5 and 10 %, and on the digits. Where this machine has no
+# record of an experiment, the one that is committed with the library stands in, if there is one; the
 # captions count both.
 
 # %% tags=["nbval-ignore-output"]

@@ -138,7 +138,7 @@ TRAIN = {
     **{(model, "demo", REAL): _ON_DIGITS for model in (*CHANGES, *LABELLERS)},
 }
 # What `make reproduce` runs of itself; `make reproduce PAPER=s3gan` runs all, on both data sets
-DEFAULT = ("rotation", "labeller_20", "biggan", "random_label", "single_label", "single_label_ss", "clustering",
-           "biggan_only_20", "s2gan_20", "s3gan_20")  # fmt: skip
+DEFAULT = (*LABELLERS, "biggan", "random_label", "single_label", "single_label_ss", "clustering", "biggan_only_20", "s2gan_20",
+           "s2gan_soft_20", "s2gan_co_20", "s3gan_20")  # fmt: skip
 EXPERIMENTS: tuple[tuple[str, str], ...] = tuple((model, DATA) for model in DEFAULT)
 EVERYTHING: tuple[tuple[str, str], ...] = tuple((model, name) for name in (DATA, REAL) for model in (*LABELLERS, *CHANGES))
