@@ -178,7 +178,7 @@ for name, (title, models) in figures.items():
 # ## Figure 21: FID and IS over training
 
 # %% tags=["nbval-ignore-output"]
-shown = ["single_label", "clustering_ss", "biggan_only_20", "s2gan_co_20", "s3gan_20", "biggan"]
+shown = ["single_label", "clustering", "biggan_only_20", "s2gan_co_20", "s3gan_20", "biggan"]
 fig, axes = plt.subplots(1, 2, figsize=(7.4, 2.6), gridspec_kw={"wspace": 0.28})
 last = {}
 for ax, metric in zip(axes, (f"FID over training{suffix}", f"IS over training{suffix}"), strict=True):

@@ -103,7 +103,7 @@ ui.morph(explorer.studio)
 # may any region.
 
 # %% tags=["nbval-ignore-output"]
-models = {"oasis": "mannequins", "spade_vae": "mannequins", "biggan": "tokens"}
+models = {"oasis": "mannequins", "spade_vae": "streets", "biggan": "tokens"}
 store = {model: ready(presets.experiment(model, name, preset, seed), measure=False) for model, name in models.items()}
 loaded = {model: runs.load(run.weights) for model, run in store.items()}
 print(pd.Series({model: net.schedule.z_shape for model, net in loaded.items()}, name="code of an image").to_string())
