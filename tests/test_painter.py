@@ -446,7 +446,9 @@ def test_the_app_is_a_notebook_that_runs(home, small, monkeypatch):
     painter = make(small())
     path = app.notebook(painter.studio.networks.experiment.name)
     notebook = nbformat.read(path, 4)
-    nbclient.NotebookClient(notebook, timeout=600, startup_timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=600, startup_timeout=600, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
     made = notebook.cells[-1].outputs[-1]["data"]
     assert "application/vnd.jupyter.widget-view+json" in made
 
