@@ -287,6 +287,22 @@ def test_a_stroke_by_mouse_changes_map_and_picture(painter):
     assert torch.equal(painter.drawing.sample["label_map"], before) and painter._image.value == shown
 
 
+def test_the_canvas_shows_the_label_map(painter, monkeypatch):
+    shown = painter._board._colours.copy()
+
+    def put(pixels, x, y):
+        shown[y : y + len(pixels), x : x + pixels.shape[1]] = pixels[..., :3]
+
+    monkeypatch.setattr(painter._board, "put_image_data", put)
+    painter.choose(4)
+    for kind, x, y in (("mouse_down", 3, 4), ("mouse_move", 14, 9), ("mouse_up", 14, 12)):
+        event(painter, kind, x, y)
+    for act in (painter.undo, painter.redo, lambda: painter.load(painter.studio.picture("test/1"))):
+        act()
+        label_map = painter.drawing.sample["label_map"]
+        assert np.array_equal(shown, np.array(viz.to_pil(colour(label_map[None], painter.studio.classes)[0])))
+
+
 def test_many_events_make_few_pictures_and_the_last_counts(painter, monkeypatch):
     drawn = []
     monkeypatch.setattr(painter.studio, "image", lambda r, image=painter.studio.image: drawn.append(r) or image(r))
