@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Error, Locator, Page
 
 from smislib import paths
 
@@ -149,9 +149,15 @@ def picture(element: Locator, unlike: np.ndarray | None = None, quiet: float = 0
 
     Raises AssertionError if that does not happen in time.
     """
-    end, last, since = time.monotonic() + seconds, None, 0.0
+    end, last, since, fresh = time.monotonic() + seconds, None, 0.0, False
     while time.monotonic() < end:
-        now = pixels(element)
+        try:
+            now = pixels(element)
+        except Error as error:
+            if "cannot be decoded" not in error.message:
+                raise
+            element.page.wait_for_timeout(50)  # nothing drawn yet, or just being replaced
+            continue
         if last is None or not np.array_equal(now, last):
             last, since = now, time.monotonic()
         fresh = unlike is None or not np.array_equal(now, unlike)

@@ -82,6 +82,7 @@ def test_a_stroke_changes_the_map_and_the_picture_there(interface):
 def test_another_source_changes_the_mixture(interface):
     mixer = panel(interface, "mixer")
     image = mixer.locator(".smis-result")
+    image.scroll_into_view_if_needed()
     before = picture(image)
     mixer.locator("select").nth(2).select_option(index=3)
     picture(image, unlike=before)
