@@ -101,6 +101,25 @@ def voila(folder: Path) -> Iterator[Voila]:
 
 
 @contextmanager
+def app(folder: Path) -> Iterator[str]:
+    """`smis app` as `make app` starts it: its address, once it answers."""
+    port, log = _free_port(), folder / "log.txt"
+    names = {"home": "SMIS_HOME", "config": "JUPYTER_CONFIG_DIR", "data": "JUPYTER_DATA_DIR", "runtime": "JUPYTER_RUNTIME_DIR"}
+    environment = os.environ | {variable: str(folder / name) for name, variable in names.items()}
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "smislib", "app", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+    try:
+        end = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < end and "Ctrl-C" not in log.read_text():
+            time.sleep(0.1)
+        assert process.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        _stop(process)
+
+
+@contextmanager
 def _started(module: str, app: str, folder: Path, ready: str, token_option: str, options: list[str]) -> Iterator[tuple]:
     """Start `python -m module` and wait until the page `ready` answers; in the end nothing of it still runs."""
     places = {"root": None, "home": "SMIS_HOME", "config": "JUPYTER_CONFIG_DIR", "data": "JUPYTER_DATA_DIR"}
