@@ -28,7 +28,7 @@
 # GitHub, in print and when a notebook runs headless, the same cell shows a strip of what they would show. `make app` opens
 # the explorer, the mixer and the painter in a browser without any notebook.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 import pandas as pd
 import torch
 
