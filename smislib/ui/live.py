@@ -30,6 +30,8 @@ SMALL = w.Layout(width="40px", padding="0", flex="0 0 auto")  # a button with an
 NAMED = {"description_width": "8em"}
 WIDE = {"layout": w.Layout(width="auto"), "style": NAMED}  # of a control with a description
 
+DRAWING = threading.RLock()  # matplotlib draws in one thread at a time, and a cell's strip is drawn beside the threads of panels
+
 
 def live() -> bool:
     """Whether somebody can move a slider: JupyterLab, VS Code and Voila say which cell they run, papermill, nbconvert and nbval
@@ -105,10 +107,14 @@ class Panel(w.VBox):
         super().__init__(**kwargs)
         self.add_class("smis-panel")
         self.summary, self.message = summary, w.HTML()
-        self._latest = Latest(self.draw, self.fail)
+        self._latest = Latest(self._draw_alone, self.fail)
 
     def draw(self) -> None:
         raise NotImplementedError
+
+    def _draw_alone(self) -> None:
+        with DRAWING:
+            self.draw()
 
     def strip(self) -> Figure:
         raise NotImplementedError
@@ -144,7 +150,8 @@ class Panel(w.VBox):
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         if not live():
             bundle.pop("application/vnd.jupyter.widget-view+json", None)
-        return bundle | {"text/plain": self.summary, "image/png": _png(self.strip())}
+        with DRAWING:
+            return bundle | {"text/plain": self.summary, "image/png": _png(self.strip())}
 
 
 class Picture(w.Image):
