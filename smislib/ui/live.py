@@ -30,7 +30,7 @@ SMALL = w.Layout(width="40px", padding="0", flex="0 0 auto")  # a button with an
 NAMED = {"description_width": "8em"}
 WIDE = {"layout": w.Layout(width="auto"), "style": NAMED}  # of a control with a description
 
-DRAWING = threading.RLock()  # matplotlib draws in one thread at a time, and a cell's strip is drawn beside the threads of panels
+FIGURES = threading.Lock()  # matplotlib draws in one thread at a time: a strip in the cell's, the monitor's curves in its own
 
 
 def live() -> bool:
@@ -107,14 +107,10 @@ class Panel(w.VBox):
         super().__init__(**kwargs)
         self.add_class("smis-panel")
         self.summary, self.message = summary, w.HTML()
-        self._latest = Latest(self._draw_alone, self.fail)
+        self._latest = Latest(self.draw, self.fail)
 
     def draw(self) -> None:
         raise NotImplementedError
-
-    def _draw_alone(self) -> None:
-        with DRAWING:
-            self.draw()
 
     def strip(self) -> Figure:
         raise NotImplementedError
@@ -150,7 +146,7 @@ class Panel(w.VBox):
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         if not live():
             bundle.pop("application/vnd.jupyter.widget-view+json", None)
-        with DRAWING:
+        with FIGURES:
             return bundle | {"text/plain": self.summary, "image/png": _png(self.strip())}
 
 

@@ -63,7 +63,8 @@ class Monitor(live.Panel):
         self.message.value = said(history, steps, finished)
         if self._seen != (seen := (len(history), sheet)):
             if history:
-                self._curves.value = _as_png(_figure(history))
+                with live.FIGURES:
+                    self._curves.value = _as_png(_figure(history))
             if sheet:
                 self._samples.value = live.encoded(_enlarged(sheet))
             self._seen = seen
