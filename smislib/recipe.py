@@ -144,6 +144,11 @@ class Studio:
         self._lock = threading.Lock()
         self._previews, self._seconds = {k: None for k in factors(networks)}, None  # built when needed; of a full picture
 
+    @classmethod
+    def of(cls, networks: "nn.Module | Studio") -> "Studio":
+        """A studio of loaded networks; one that is there already stays."""
+        return networks if isinstance(networks, cls) else cls(networks)
+
     @property
     def n_parts(self) -> int:
         """Parts of the code: one for each class, 1 for the whole image, 0 for a model without a code."""

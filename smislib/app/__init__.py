@@ -32,10 +32,8 @@ def page(model: str = "shipped") -> w.VBox:
     """The page's widgets, over a weights file or a run by its name. Raises SmisError as `load` does."""
     studio = studio_of(model)
     explorer = ui.explorer(studio)
-    panels = {"Explorer": explorer}
-    if hasattr(ui, "mixer"):
-        panels["Mixer"] = ui.mixer(studio)
-    panels["Painter"] = ui.painter(studio, recipe=lambda: explorer.recipe)
+    painter = ui.painter(studio, recipe=lambda: explorer.recipe)
+    panels = {"Explorer": explorer, "Mixer": ui.mixer(studio), "Painter": painter}
     tabs = w.Tab([w.VBox([w.HTML(f"<p>{DO[name]}</p>"), panel]) for name, panel in panels.items()], titles=list(panels))
     tabs.add_class("smis-app")
     for panel in panels.values():

@@ -24,7 +24,7 @@ def explorer(networks: nn.Module | Studio, picture: str = "test/0", active: str 
     `picture`: whose label map, and whose look at t = 0 where the model has an encoder; `active`: the class that is outlined at
     first, else the one with the most pixels but the first class; `strip`: classes that the static strip shows.
     """
-    return Explorer(networks if isinstance(networks, Studio) else Studio(networks), picture, active, strip)
+    return Explorer(Studio.of(networks), picture, active, strip)
 
 
 class Explorer(live.Panel):

@@ -46,7 +46,7 @@ def mixer(
     for each of the largest classes; `pictures`: how many of the split there are to choose from. Raises SmisError for a model
     without an encoder, which cannot take a code from a picture.
     """
-    return Mixer(networks if isinstance(networks, Studio) else Studio(networks), base, sources, pictures)
+    return Mixer(Studio.of(networks), base, sources, pictures)
 
 
 class Mixer(live.Panel):

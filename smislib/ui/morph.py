@@ -47,7 +47,7 @@ def morph(
     like for one without. `classes`: the names of those that change, else all; `frames`: of the film, there. Raises SmisError
     for a model that has no code.
     """
-    return Morph(networks if isinstance(networks, Studio) else Studio(networks), a, b, classes, frames, picture)
+    return Morph(Studio.of(networks), a, b, classes, frames, picture)
 
 
 def order(frames: int, mode: str) -> list[int]:

@@ -33,7 +33,7 @@ def painter(
     instead, such as an explorer's; a function is asked again whenever "from explorer" is pressed; `brush`: a class, else the
     one with the most pixels but the first class.
     """
-    return Painter(networks if isinstance(networks, Studio) else Studio(networks), picture, recipe, brush)
+    return Painter(Studio.of(networks), picture, recipe, brush)
 
 
 class Painter(live.Panel):
@@ -207,7 +207,6 @@ class Painter(live.Panel):
 
     def _build(self, picture: str) -> None:
         studio, names = self.studio, self.studio.names()
-        wide = {"layout": w.Layout(width="auto"), "style": {"description_width": "6em"}}
         self._board, self._palette = (
             Board(self.drawing.shape, self.press, self.drag, self.release),
             Palette(studio.classes, self.choose),
@@ -215,11 +214,11 @@ class Painter(live.Panel):
         self._board.on_key_down(self._key)
         self._tool = w.ToggleButtons(options=["brush", "fill", "pick"], style={"button_width": "5em"})
         widest = min(WIDEST, *self.drawing.shape)
-        self._size = w.IntSlider(value=min(5, widest), min=1, max=widest, step=2, description="brush size", **wide)
+        self._size = w.IntSlider(value=min(5, widest), min=1, max=widest, step=2, description="brush size", **live.WIDE)
         self._live = w.Checkbox(value=True, description="draw while painting", indent=False, layout=w.Layout(width="auto"))
-        self._map = w.Dropdown(options=names, value=picture if picture in names else None, description="label map", **wide)
+        self._map = w.Dropdown(options=names, value=picture if picture in names else None, description="label map", **live.WIDE)
         self._map.observe(lambda change: change["new"] and self.load(studio.picture(change["new"])), "value")
-        self._style = w.Dropdown(options=self._styles(), value=None, description="look of", **wide)
+        self._style = w.Dropdown(options=self._styles(), value=None, description="look of", **live.WIDE)
         self._style.observe(lambda change: change["new"] and self._look(change["new"]), "value")
         self._held, self._said, self._save, self._export = w.HTML(), w.HTML(), w.HTML(), Export(studio)
         self._image, self._heat = live.Picture("painter-image"), live.Picture("painter-heat")
@@ -233,7 +232,7 @@ class Painter(live.Panel):
         if studio.encodes:
             tools += [self._line(self._upload("photo", "look of a photo"), self._upload("photo labels", "the photo's label map"))]
         shown = {"paint here": self._board, "picture": self._image, "change against the loaded map": self._heat}
-        pictures = [w.VBox([w.HTML(f"<small>{text}</small>"), part]) for text, part in shown.items()]
+        pictures = [live.titled(text, part) for text, part in shown.items()]
         named = {"tools": self._tool, "size": self._size, "live": self._live, "palette": self._palette, "map": self._map}
         named |= {"style": self._style, "held": self._held, "said": self._said, "save": self._save, "message": self.message}
         for name, widget in named.items():
@@ -247,7 +246,7 @@ class Painter(live.Panel):
         self.children = [w.HTML(CSS, layout=w.Layout(display="none")), self._line(left, right)]
 
     def _line(self, *widgets: w.Widget) -> w.Box:
-        return w.Box(widgets, layout=w.Layout(flex_flow="row wrap", align_items="flex-start"))
+        return w.Box(widgets, layout=live.WRAP)
 
     def _upload(self, kind: str, text: str) -> w.FileUpload:
         accept = ".png" if kind != "photo" else ".png,.jpg,.jpeg"

@@ -28,7 +28,7 @@ def noise(networks: nn.Module | Studio, picture: str = "test/0") -> "NoisePanel"
 
     Raises SmisError for a model that has no code.
     """
-    return NoisePanel(networks if isinstance(networks, Studio) else Studio(networks), picture)
+    return NoisePanel(Studio.of(networks), picture)
 
 
 class NoisePanel(live.Panel):
