@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from .. import viz
-from ..errors import SmisError, did_you_mean
+from ..errors import did_you_mean
 from ..recipe import Recipe, Source, Studio
 from . import live
 from .export import Export
@@ -33,11 +33,7 @@ class Explorer(live.Panel):
     def __init__(self, studio: Studio, picture: str, active: str | None, strip: int):
         super().__init__(f"latent explorer: {studio.networks.experiment.name}, {picture}")
         self.studio, self._strip = studio, strip
-        if not studio.n_parts:
-            raise SmisError(
-                f"{studio.networks.experiment.name} gives one image for a label map: ui.explorer is for models with a code, such "
-                "as GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix."
-            )
+        live.needs_code(studio, "explorer", "GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix")
         self.recipe, self.seed = studio.recipe(picture), 1
         if active is not None and active not in studio.classes.names:
             raise did_you_mean("class", active, studio.classes.names)

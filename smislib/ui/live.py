@@ -150,6 +150,15 @@ class Panel(w.VBox):
             return bundle | {"text/plain": self.summary, "image/png": _png(self.strip())}
 
 
+def needs_code(studio: Studio, widget: str, models: str) -> None:
+    """Raises SmisError for a model without a code, in which `widget` has nothing to move; `models` are some that have one."""
+    if not studio.n_parts:
+        raise SmisError(
+            f"{studio.networks.experiment.name} gives one image for a label map: ui.{widget} is for models with a code, such as "
+            f"{models}."
+        )
+
+
 class Picture(w.Image):
     """An image of tensors, enlarged to a readable size."""
 

@@ -60,11 +60,7 @@ class Morph(live.Panel):
     """See `morph`. `way` is the state; `recipe` its picture as a value."""
 
     def __init__(self, studio: Studio, a: str, b: str, classes: Sequence[str], frames: int, picture: str):
-        if not studio.n_parts:
-            raise SmisError(
-                f"{studio.networks.experiment.name} gives one image for a label map: ui.morph is for models with a code, such as "
-                "GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix."
-            )
+        live.needs_code(studio, "morph", "GroupDNet, SPADE with VAE, BicycleGAN, OASIS and pix2pix")
         super().__init__(f"morph: {studio.networks.experiment.name}, {picture}")
         self.add_class("smis-morph")
         self.studio, self._quiet = studio, False

@@ -35,11 +35,7 @@ class NoisePanel(live.Panel):
     """See `noise`. `recipe` is the state, `before` what it was."""
 
     def __init__(self, studio: Studio, picture: str):
-        if not studio.n_parts:
-            raise SmisError(
-                f"{studio.networks.experiment.name} gives one image for a label map: ui.noise is for models with a code, such as "
-                "OASIS, pix2pix, BicycleGAN and GroupDNet."
-            )
+        live.needs_code(studio, "noise", "OASIS, pix2pix, BicycleGAN and GroupDNet")
         super().__init__(f"noise: {studio.networks.experiment.name}, {picture}")
         self.add_class("smis-noise")
         self.studio, self.seed, self._undo = studio, 0, []
