@@ -33,14 +33,9 @@
 # **You will see** a GroupDNet at work that comes with the library, sliders that move one part of a picture, what an ideal
 # generator would do, and where in these notebooks each table and figure of the five papers is.
 
-# %%
-import pandas as pd
-import torch
-
+# %% tags=["nbval-ignore-output"]
 import smislib
-from smislib import data, ui, viz
-from smislib.data import mannequins
-from smislib.sample import encode, generate, generator, reconstruct, resample
+from smislib import ui
 
 # %% tags=["parameters"]
 preset = "demo"
@@ -72,6 +67,13 @@ ui.explorer(networks)
 # renders itself. Here are six that no network trains on, with their label maps.
 
 # %%
+import pandas as pd
+import torch
+
+from smislib import data, viz
+from smislib.data import mannequins
+from smislib.sample import encode, generate, generator, reconstruct, resample
+
 spec, train = networks.experiment.data, networks.experiment.train
 classes = data.classes(spec)
 batch = smislib.batch(networks, "test", 6)

@@ -205,7 +205,7 @@ def render(
     from pathlib import Path
 
     from . import atomic
-    from .recipe import render as render_recipe
+    from .studio import render as render_recipe
 
     picture = render_recipe(recipe, model)
     atomic.write(Path(out), lambda temporary: picture.save(temporary, "png"))

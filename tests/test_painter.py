@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from smislib import cli, recipe, runs, ui, viz
+from smislib import cli, runs, ui, viz
 from smislib.data.spec import Classes, colour, instance_edge
 from smislib.errors import SmisError
+from smislib.studio import Studio
 from smislib.ui import upload
 from smislib.ui.drawing import Drawing
 
@@ -251,7 +252,7 @@ def painter(home, small):
 def make(experiment, **options):
     run = runs.open_run(experiment)
     runs.save(run.weights, runs.build(experiment), experiment)
-    panel = ui.painter(recipe.Studio(runs.load(run.weights)), **options)
+    panel = ui.painter(Studio(runs.load(run.weights)), **options)
     panel.wait()
     return panel
 

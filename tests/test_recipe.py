@@ -1,16 +1,18 @@
 """A picture as a value: what is written is read, gives the same pixels, and is refused where it does not belong."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smislib import presets, preview, recipe, runs
+from smislib import presets, preview, runs, viz
 from smislib.errors import SmisError
-from smislib.recipe import Overtaken, Part, Recipe, Source, Spot, Studio, pack, read, render, unpack
+from smislib.recipe import Part, Recipe, Source, Spot, pack, read, unpack
 from smislib.sample import class_slice
+from smislib.studio import Overtaken, Studio, render
 
 UPPER = 4  # any class
 N = {"data.n_train": "4", "data.n_test": "6"}
@@ -50,7 +52,7 @@ def test_a_file_is_the_recipe_and_gives_the_same_pixels(studio, home, tmp_path):
     again = Studio(loaded(home))
     assert torch.equal(again.image(read(tmp_path / "r.json")), studio.image(r))
     weights = home / f"{studio.networks.experiment.name}.safetensors"
-    made = recipe.viz.to_pil(studio.image(r))
+    made = viz.to_pil(studio.image(r))
     assert render(tmp_path / "r.json", str(weights)).tobytes() == made.tobytes()
 
 
@@ -128,7 +130,7 @@ def test_each_class_has_the_code_of_its_part(studio):
 def test_truncated_codes_stay_in_range(studio):
     r = studio.recipe(a=Source(seed=0))
     assert studio.z(r).abs().max() > 0.5
-    assert studio.z(recipe.replace(r, truncation=0.5)).abs().max() <= 0.5
+    assert studio.z(replace(r, truncation=0.5)).abs().max() <= 0.5
 
 
 def test_noise_maps_differ_by_class_and_by_spot(home):
@@ -141,7 +143,7 @@ def test_noise_maps_differ_by_class_and_by_spot(home):
     assert len({tuple(v[:, 0].tolist()) for v in vectors}) == len(present)
     region = torch.zeros_like(label_map)
     region[:8, :8] = 1
-    spotted = recipe.replace(r, spots=(Spot(pack(region), 7),))
+    spotted = replace(r, spots=(Spot(pack(region), 7),))
     changed = (studio.z(spotted)[0] != z).any(0)
     assert torch.equal(changed, region > 0)
     assert not torch.equal(studio.image(spotted), studio.image(r))

@@ -10,7 +10,8 @@ import torch
 
 from smislib import presets, runs, ui
 from smislib.errors import SmisError
-from smislib.recipe import Source, Studio
+from smislib.recipe import Source
+from smislib.studio import Studio
 from smislib.ui import live
 from smislib.ui.mixer import Mixture
 from smislib.ui.monitor import said

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import ipywidgets as w
 
-from .. import paths, ui
+from .. import paths, runs, ui
 from ..errors import SmisError
-from ..recipe import Studio
+from ..studio import Studio
 
 SOURCE = Path(__file__).with_name("app.py")
-PICTURES = 24  # of the test split that the menus offer: rendering all would take half a minute, the first time
 LARGEST = 256 * 2**20  # bytes of a message: what is above closes the connection, what is above `upload.MAX_BYTES` gets a sentence
 IDLE, LOOK = 300, 60  # seconds until a kernel without a page ends, and between looks
 EDITOR = ["jupyterlab-jupytext", "@voila-dashboards/jupyterlab-preview"]  # extensions for JupyterLab that a page must not load
@@ -30,7 +29,7 @@ DO = {
 
 def page(model: str = "shipped") -> w.VBox:
     """The page's widgets, over a weights file or a run by its name. Raises SmisError as `load` does."""
-    studio = studio_of(model)
+    studio = Studio(runs.load(model))
     explorer = ui.explorer(studio)
     painter = ui.painter(studio, recipe=lambda: explorer.recipe)
     panels = {"Explorer": explorer, "Mixer": ui.mixer(studio), "Painter": painter}
@@ -39,13 +38,6 @@ def page(model: str = "shipped") -> w.VBox:
     for panel in panels.values():
         panel.wait()  # the page comes with its pictures
     return tabs
-
-
-def studio_of(model: str) -> Studio:
-    """A studio that knows few pictures, so that it opens fast."""
-    import smislib
-
-    return Studio(smislib.load(model), pictures=PICTURES)
 
 
 def notebook(model: str) -> Path:
@@ -95,7 +87,7 @@ def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
         except OSError as error:
             raise SmisError(f"port {port} of {HOSTS[0]} is taken ({error.strerror}): smis app --port {port + 1}") from error
     model = str(Path(model).resolve()) if Path(model).exists() else model  # kernels start in another folder
-    studio_of(model).names()  # a bad model is an error now; rendered pictures are in the cache from here on
+    Studio(runs.load(model)).names()  # a bad model is an error now; rendered pictures are in the cache from here on
     # where Voila looks for `smis`, its template
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(SOURCE.with_name("jupyter")), os.environ.get("JUPYTER_PATH")]))
     from voila.app import Voila

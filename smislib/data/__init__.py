@@ -25,6 +25,7 @@ __all__ = [
     "labels",
     "made_with",
     "one_hot",
+    "open_first",
     "open_split",
     "paints_labels",
     "presize",
@@ -127,6 +128,14 @@ def open_split(spec: DataSpec, split: str) -> Dataset:
     else:
         dataset = source.open(spec, split)
     return Mirrored(dataset) if spec.flip and split == "train" else dataset
+
+
+def open_first(spec: DataSpec, split: str, n: int) -> Dataset:
+    """As `open_split`, but where pictures are drawn here no more than n of them are: these are the same, and there at once."""
+    if (views.VIEWS[spec.name].of if spec.name in views.VIEWS else spec.name) in synthetic.RENDERERS:
+        key = f"n_{split}"
+        spec = replace(spec, **{key: min(filter(None, (n, getattr(spec, key))))})
+    return open_split(spec, split)
 
 
 def presize(spec: DataSpec) -> list[Path]:

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 from tqdm import tqdm
 
 from .. import paths
@@ -110,6 +109,7 @@ def _pixels(photos: dict, c: Crop, split: str, size: int) -> Image.Image:
 
 def _features(image: Image.Image) -> np.ndarray:
     """(size*size, 6): smoothed Lab, the local contrast of lightness, and the position in the crop, weighted."""
+    from scipy import ndimage  # not above: every `import smislib` would wait for it
     from skimage.color import rgb2lab
 
     size = image.width
@@ -136,6 +136,8 @@ def _clusters(photos: dict, seed: int, size: int) -> np.ndarray:
 
 def segment(image: Image.Image, centres: np.ndarray) -> np.ndarray:
     """The label map (H,W) uint8: nearest centre, then the neighbourhood's majority, then no specks (< 0.4 %)."""
+    from scipy import ndimage
+
     size = image.width
     features = _features(image)
     nearest = ((centres**2).sum(1) - 2 * features @ centres.T).argmin(1).reshape(size, size)

@@ -13,7 +13,6 @@ from .answers import Answer, Session, open_session, sessions
 from .importing import import_answers
 from .pictures import make
 from .protocol import NAMES, REAL_VS_FAKE, SHE, Item, Protocol, Source, Study, Trial, find, folder, models_of, plan, studies
-from .scores import Agreement, agreement, beside, records, score, table
 from .sitting import Sitting
 
 __all__ = [
@@ -44,3 +43,12 @@ __all__ = [
     "studies",
     "table",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What makes tables, when it is asked for: pandas takes a second to import, for which no widget should wait."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from . import scores
+
+    return getattr(scores, name)

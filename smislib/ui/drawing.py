@@ -5,9 +5,7 @@ stroke or fill (1000 c + the next free number, as `edit.new_instance`), so that 
 numbered by its class, as in the data sets.
 """
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from ..data.edit import new_instance, recast
@@ -86,8 +84,7 @@ class Drawing:
         alike = torch.ones(self.shape, dtype=torch.bool)
         for values in self.sample.values():
             alike &= values == values[cell]
-        regions, _ = ndimage.label(alike.numpy())
-        self._put(torch.from_numpy(regions == regions[cell]), c, number)
+        self._put(next(region for region in joined(alike) if region[cell]), c, number)
 
     def pick(self, cell: Cell) -> int | None:
         """The class of a cell; None where it is ignored."""
@@ -157,12 +154,18 @@ def disc_path(shape: Cell, a: Cell, b: Cell, size: int) -> Tensor:
     return (y - t * dy) ** 2 + (x - t * dx) ** 2 <= (size / 2) ** 2 + 1e-3
 
 
+def joined(mask: Tensor) -> list[Tensor]:
+    """The regions of a mask, bool (H,W), in which pixels are above, below, left or right of each other, each as a mask."""
+    from scipy import ndimage  # not above: every notebook with widgets would wait for it
+
+    numbers, n = ndimage.label(mask.numpy())
+    return [torch.from_numpy(numbers == i + 1) for i in range(n)]
+
+
 def instances(label_map: Tensor, classes: Classes) -> Tensor:
     """An instance map for a label map that came without, int64 (H,W): each joined region of a thing is one object."""
     numbers = label_map.clone()
     for c in classes.things:
-        regions, n = ndimage.label((label_map == c).numpy())
-        for k in range(1, n + 1):
-            own = torch.from_numpy(np.asarray(regions == k))
-            numbers[own] = new_instance({"instance_map": numbers}, c)
+        for region in joined(label_map == c):
+            numbers[region] = new_instance({"instance_map": numbers}, c)
     return numbers

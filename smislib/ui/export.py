@@ -5,7 +5,8 @@ import io
 import ipywidgets as w
 
 from .. import viz
-from ..recipe import Recipe, Studio
+from ..recipe import Recipe
+from ..studio import Studio
 from .live import download
 
 

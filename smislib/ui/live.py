@@ -19,7 +19,8 @@ from torch import Tensor
 
 from .. import viz
 from ..errors import SmisError
-from ..recipe import Overtaken, Recipe, Studio
+from ..recipe import Recipe
+from ..studio import Overtaken, Studio
 
 REST = 0.25  # seconds without a change after which a full picture follows a preview
 SIDE = 288  # least pixels of a picture's height in the browser

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from .. import viz
 from ..errors import SmisError, did_you_mean
-from ..recipe import Recipe, Source, Studio
+from ..recipe import Recipe, Source
+from ..studio import Studio
 from . import live
 from .export import Export
 

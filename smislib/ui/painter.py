@@ -11,7 +11,8 @@ from torch import nn
 
 from .. import viz
 from ..errors import SmisError
-from ..recipe import Part, Recipe, Source, Studio
+from ..recipe import Part, Recipe, Source
+from ..studio import Studio
 from . import live, upload
 from .board import CSS, Board, Palette
 from .drawing import Cell, Drawing

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import ipywidgets as w
 import torch
 from matplotlib.figure import Figure
-from scipy import ndimage
 from torch import Tensor, nn
 
 from .. import data, viz
 from ..errors import SmisError
-from ..recipe import Recipe, Source, Spot, Studio, pack, unpack
+from ..recipe import Recipe, Source, Spot, pack, unpack
 from ..sample import draw, generate, generator, has_noise_map
+from ..studio import Studio
 from . import live
+from .drawing import joined
 from .export import Export
 
 WHOLE = "whole image"
@@ -135,8 +136,7 @@ class NoisePanel(live.Panel):
             instances = unpack(self.recipe.instance_map)
             parts = [of_class & (instances == i) for i in instances[of_class].unique()]
         else:
-            marked, n = ndimage.label(of_class.numpy())
-            parts = [torch.from_numpy(marked == i + 1) for i in range(n)]
+            parts = joined(of_class)
         return sorted((part for part in parts if part.sum() >= LEAST), key=lambda part: -int(part.sum()))
 
     # the widget

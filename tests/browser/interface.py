@@ -8,9 +8,10 @@
 
 # %%
 import smislib
-from smislib import recipe, ui
+from smislib import ui
+from smislib.studio import Studio
 
-studio = recipe.Studio(smislib.load("shipped"))
+studio = Studio(smislib.load("shipped"))
 
 # %%
 ui.explorer(studio)
