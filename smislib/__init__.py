@@ -1,28 +1,9 @@
-"""smislib: semantically multi-modal image synthesis (GroupDNet) and the papers around it, reproducible."""
+"""smislib: semantically multi-modal image synthesis (GroupDNet) and the papers around it, reproducible.
 
-from . import convert
-from .data import DATA
-from .models import MODELS
-from .presets import batch, build, experiment
-from .runs import load
-from .sample import draw, encode, generate, generator, interpolate, manipulate, mix, reconstruct, resample
+What it exports is listed in `__init__.pyi` and imported when it is first used: `smis --help` need not wait for torch.
+"""
+
+import lazy_loader
 
 __version__ = "0.1.0"
-__all__ = [
-    "DATA",
-    "MODELS",
-    "batch",
-    "build",
-    "convert",
-    "draw",
-    "encode",
-    "experiment",
-    "generate",
-    "generator",
-    "interpolate",
-    "load",
-    "manipulate",
-    "mix",
-    "reconstruct",
-    "resample",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

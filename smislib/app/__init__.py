@@ -4,40 +4,20 @@ Each browser tab has a kernel of its own, so no two disturb each other; one more
 tab opens at once. A kernel ends with its tab, and at the latest some minutes after the last that was heard of it.
 """
 
+import asyncio
+import contextlib
 import os
 import socket
 from pathlib import Path
 
-import ipywidgets as w
-
-from .. import paths, runs, ui
+from .. import paths
 from ..errors import SmisError
-from ..studio import Studio
 
 SOURCE = Path(__file__).with_name("app.py")
 LARGEST = 256 * 2**20  # bytes of a message: what is above closes the connection, what is above `upload.MAX_BYTES` gets a sentence
 IDLE, LOOK = 300, 60  # seconds until a kernel without a page ends, and between looks
 EDITOR = ["jupyterlab-jupytext", "@voila-dashboards/jupyterlab-preview"]  # extensions for JupyterLab that a page must not load
 HOSTS = ["127.0.0.1", "localhost"]
-
-DO = {
-    "Explorer": "Drag a slider: one class changes its look along the line between two codes, and the others stay as they are.",
-    "Mixer": "Choose for each class the picture whose look it takes.",
-    "Painter": "Choose a class and paint on the label map: the picture follows.",
-}
-
-
-def page(model: str = "shipped") -> w.VBox:
-    """The page's widgets, over a weights file or a run by its name. Raises SmisError as `load` does."""
-    studio = Studio(runs.load(model))
-    explorer = ui.explorer(studio)
-    painter = ui.painter(studio, recipe=lambda: explorer.recipe)
-    panels = {"Explorer": explorer, "Mixer": ui.mixer(studio), "Painter": painter}
-    tabs = w.Tab([w.VBox([w.HTML(f"<p>{DO[name]}</p>"), panel]) for name, panel in panels.items()], titles=list(panels))
-    tabs.add_class("smis-app")
-    for panel in panels.values():
-        panel.wait()  # the page comes with its pictures
-    return tabs
 
 
 def notebook(model: str) -> Path:
@@ -87,9 +67,14 @@ def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
         except OSError as error:
             raise SmisError(f"port {port} of {HOSTS[0]} is taken ({error.strerror}): smis app --port {port + 1}") from error
     model = str(Path(model).resolve()) if Path(model).exists() else model  # kernels start in another folder
-    Studio(runs.load(model)).names()  # a bad model is an error now; rendered pictures are in the cache from here on
+    print("smislib: drawing the first page ...", flush=True)
+    from ..runs import load
+    from ..studio import Studio
+
+    Studio(load(model))  # a bad model is an error now
     # where Voila looks for `smis`, its template
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(SOURCE.with_name("jupyter")), os.environ.get("JUPYTER_PATH")]))
+    from tornado.ioloop import IOLoop
     from voila.app import Voila
 
     path = notebook(model)
@@ -97,9 +82,17 @@ def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
     os.environ["SERVER_SOFTWARE"] = (
         "voila"  # a kernel that is kept ready starts before any request, and must know that it is live
     )
-    print(f"smislib: http://{HOSTS[0]}:{port}/  (Ctrl-C ends it)", flush=True)
     try:
         server.initialize([])
+        IOLoop.current().add_callback(_announce, server, f"smislib: http://{HOSTS[0]}:{port}/  (Ctrl-C ends it)")
         server.start()
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _announce(server, text: str) -> None:
+    """Say where the page is as soon as the kernel that is kept ready has drawn it: whoever follows the link need not wait."""
+    for pool in server.kernel_manager._pools.values():
+        with contextlib.suppress(Exception):  # Voila reports it, and the page will again
+            await asyncio.gather(*(kernel["task"] for kernel in await asyncio.gather(*pool)))
+    print(text, flush=True)

@@ -20,6 +20,6 @@
 model = "shipped"
 
 # %%
-from smislib.app import page
+from smislib.app.page import page
 
 page(model)

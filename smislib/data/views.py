@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -104,6 +103,8 @@ def night(image: Tensor, label_map: Tensor) -> Tensor:
     """A street (3,H,W) in [-1,1] with its label_map (H,W) after dark: a dim blue ambient light, a sky of its own, and warm
     light around what carries lamps (poles, cars). The same geometry and surfaces in another light.
     """
+    from scipy import ndimage  # not above: every `import smislib` would wait for it
+
     H, W = label_map.shape
     day, classes = (image.numpy() + 1) / 2, label_map.numpy()
     lamps = np.isin(classes, (POLE, CAR)).astype(np.float32)

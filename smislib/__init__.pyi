@@ -1,0 +1,16 @@
+from . import convert as convert
+from .data import DATA as DATA
+from .models import MODELS as MODELS
+from .presets import batch as batch
+from .presets import build as build
+from .presets import experiment as experiment
+from .runs import load as load
+from .sample import draw as draw
+from .sample import encode as encode
+from .sample import generate as generate
+from .sample import generator as generator
+from .sample import interpolate as interpolate
+from .sample import manipulate as manipulate
+from .sample import mix as mix
+from .sample import reconstruct as reconstruct
+from .sample import resample as resample
