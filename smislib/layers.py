@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from .errors import SmisError
+from .patterns import Patterns
 
 
 class _SpectralNorm(parametrizations._SpectralNorm):
@@ -225,10 +226,17 @@ class CGNorm(nn.Module):
         self.gamma = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
         self.beta = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution -> like x."""
+    def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
+        """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution, or their patterns -> like x."""
+        scale, beta = self.modulation(labels)
+        return torch.addcmul(beta, self.norm(x), scale)
+
+    def modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
+        """1 + gamma and beta, each (N,channels,h,w)."""
+        if isinstance(labels, Patterns):
+            return labels.spread(labels.table(self.shared, self.gamma, self.beta))
         hidden = self.shared(labels).relu()  # (N,hidden,h,w)
-        return torch.addcmul(self.beta(hidden), self.norm(x), 1 + self.gamma(hidden))
+        return 1 + self.gamma(hidden), self.beta(hidden)
 
 
 class CGBlock(nn.Module):
@@ -248,8 +256,8 @@ class CGBlock(nn.Module):
             self.norm_s = CGNorm(in_channels, label_channels, **cgnorm)
             self.shortcut = wrap(nn.Conv2d(in_channels, out_channels, 1, groups=groups, bias=False))
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """x (N,in,h,w), labels (N,label_channels,h,w) -> (N,out,h,w)."""
+    def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
+        """x (N,in,h,w), labels (N,label_channels,h,w) or their patterns -> (N,out,h,w)."""
         skip = x if self.shortcut is None else self.shortcut(self.norm_s(x, labels))
         h = self.conv_0(F.leaky_relu(self.norm_0(x, labels), 0.2))  # (N,middle,h,w)
         h = self.conv_1(F.leaky_relu(self.norm_1(h, labels), 0.2))  # (N,out,h,w)

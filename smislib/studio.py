@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from . import data, runs, viz
 from .errors import SmisError
+from .folded import fold
 from .preview import Preview, factors
 from .recipe import Part, Recipe, Source, as_image, as_text, pack, read, unpack
 from .sample import class_slice, draw, encode, generate, generator, has_noise_map
@@ -43,7 +44,7 @@ class Studio:
             )
         self.weights = _hash(networks)
         self._opened, self._added, self._codes, self._labels, self._made, self._rough = {}, {}, {}, {}, {}, {}
-        self._lock = threading.Lock()
+        self._lock, self._folded = threading.Lock(), None
         self._previews, self._seconds = {k: None for k in factors(networks)}, None  # built when needed; of a full picture
 
     @classmethod
@@ -163,9 +164,11 @@ class Studio:
         self._check(recipe)
         made = self._made.get(recipe)
         if made is None:
+            if self._folded is None:
+                self._folded = fold(self.networks)
             labels, z, start = self.labels(recipe), self.z(recipe), time.perf_counter()
-            with _interruptible(self.networks.G, wanted):
-                made = generate(self.networks, labels, z)[0]
+            with _interruptible(self._folded.G, wanted):
+                made = generate(self._folded, labels, z)[0]
             self._seconds = time.perf_counter() - start
             self._made = dict([*self._made.items(), (recipe, made)][-KEPT:])
         return made
@@ -194,8 +197,7 @@ class Studio:
             with self._lock:  # a preview keeps what it found for one label map
                 if self._previews[factor] is None:
                     self._previews[factor] = Preview(self.networks, factor)
-                of = recipe.label_map + recipe.instance_map
-                rough = self._previews[factor].image(self.labels(recipe), self.z(recipe), of)
+                rough = self._previews[factor].image(self.labels(recipe), self.z(recipe))
             self._rough = dict([*self._rough.items(), ((recipe, factor), rough)][-KEPT:])
         return rough
 

@@ -162,7 +162,7 @@ def test_a_picture_may_be_made_from_a_picture(home, tmp_path):
 
 def test_a_preview_is_near_and_never_what_is_exported(studio, monkeypatch):
     assert not studio._previews  # its pictures are small
-    monkeypatch.setattr(preview, "LEAST", 0)
+    monkeypatch.setattr(preview, "LARGE", 0)
     studio = Studio(studio.networks)
     r = looks(studio)
     rough = studio.preview(r)

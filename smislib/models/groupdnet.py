@@ -16,9 +16,11 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import patterns
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
 from ..layers import CGBlock, check_labels, crop_by_class, glorot_, he_, interleave_edge, split_by_class, strided_convs
+from ..patterns import Patterns
 from .discriminators import MultiscaleDiscriminator
 
 CODES, CLASS_VIEWS = ("map", "vector"), ("mask", "crop", "whole")
@@ -194,14 +196,17 @@ class Generator(nn.Module):
 
     def features(self, labels: Tensor, z: Tensor) -> list[Tensor]:
         """The output of `fc` and of each block: what the isolation of classes is measured on."""
-        s = self.schedule
-        if s.instance_edge:
-            labels = interleave_edge(labels, s.C)  # (N,2C,H,W)
-        features = [self.fc(z.expand(-1, -1, *s.grid))]  # (N,channels[0],h,w)
-        for i, block in enumerate(self.blocks):
+        features = [self.fc(z.expand(-1, -1, *self.schedule.grid))]  # (N,channels[0],h,w)
+        for i, (block, condition) in enumerate(zip(self.blocks, self.conditions(labels), strict=True)):
             x = features[-1] if i == 0 else F.interpolate(features[-1], scale_factor=2, mode="nearest")
-            features.append(block(x, F.interpolate(labels, x.shape[-2:], mode="nearest")))  # (N,channels[i],2^i h,2^i w)
+            features.append(block(x, condition))  # (N,channels[i],2^i h,2^i w)
         return features
+
+    def conditions(self, labels: Tensor) -> list[Tensor | Patterns]:
+        """The labels as each block's CG-Norms take them."""
+        s = self.schedule
+        (h, w), seen = s.grid, interleave_edge(labels, s.C) if s.instance_edge else labels  # (N,2C,H,W)
+        return patterns.conditions(labels, s.C, [(h * 2**i, w * 2**i) for i in range(len(self.blocks))], seen)
 
     def forward(self, labels: Tensor, z: Tensor) -> Tensor:
         """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,*z_shape) -> (N,3,H,W)."""

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import patterns
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
 from ..layers import AffineBatchNorm, CGBlock, check_labels, glorot_, he_, spectral_norm, strided_convs
+from ..patterns import Patterns
 from .discriminators import MultiscaleDiscriminator
 
 ENCODER_NORMS = ("instance", "none")
@@ -162,11 +164,20 @@ class Generator(nn.Module):
             )
         x = self.fc(F.interpolate(labels, s.grid, mode="nearest") if z is None else z)
         x = x.view(-1, s.channels[0], *s.grid)  # (N,channels[0],h,w)
-        for i, block in enumerate(self.blocks):
+        for i, (block, condition) in enumerate(zip(self.blocks, self.conditions(labels), strict=True)):
             if i and i not in s.same_size:
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = block(x, F.interpolate(labels, x.shape[-2:], mode="nearest"))  # (N,channels[i],...)
+            x = block(x, condition)  # (N,channels[i],...)
         return self.to_rgb(F.leaky_relu(x, 0.2)).tanh()
+
+    def conditions(self, labels: Tensor) -> list[Tensor | Patterns]:
+        """The labels as each block takes them."""
+        s = self.schedule
+        doublings = [sum(j not in s.same_size for j in range(1, i + 1)) for i in range(len(self.blocks))]
+        sizes = [(s.grid[0] * 2**k, s.grid[1] * 2**k) for k in doublings]
+        if s.conditioning == "spade" and s.kernel == 3:
+            return patterns.conditions(labels, s.C, sizes)
+        return [F.interpolate(labels, size, mode="nearest") for size in sizes]
 
 
 class Networks(nn.Module):

@@ -1,0 +1,113 @@
+"""A trained generator that draws faster: what does not change from picture to picture is computed once.
+
+Weights after spectral norm; eval batch norm, folded into gamma and beta; and gamma and beta themselves, as long as the label map
+stays the same, which for sliders, mCSD and sampling is most of the time. The result is the plain generator's but for rounding.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from .layers import CGNorm, ParamFreeBatchNorm
+from .patterns import LARGE, Patterns
+
+PIECE = 2**17  # numbers that are modulated at a time: they stay in the cache of a core between two operations
+
+
+def fold(networks: nn.Module) -> nn.Module:
+    """Networks, in eval mode, whose G is folded. Those of pictures smaller than `patterns.LARGE` gain little: they come back as
+    they are. The weights are shared with the given networks, and must not change from here on.
+    """
+    s = networks.schedule
+    if min(getattr(s, "height", 0), getattr(s, "width", 0)) < LARGE:
+        return networks
+    folded = copy.copy(networks)
+    folded._modules = networks._modules | {"G": Folded(networks.G)}
+    return folded
+
+
+class Folded(nn.Module):
+    """G(labels, z) without gradients."""
+
+    def __init__(self, G: nn.Module):
+        super().__init__()
+        self.G = copy.deepcopy(G, {id(tensor): tensor for tensor in (*G.parameters(), *G.buffers())}).eval()
+        self._labels, self._conditions = None, None
+        if hasattr(G, "conditions"):
+            self.G.conditions = self._remembered
+        for module in list(self.G.modules()):
+            if isinstance(module, nn.Conv2d):
+                weight = module.weight.detach().contiguous(memory_format=torch.channels_last)
+                if parametrize.is_parametrized(module, "weight"):
+                    module.parametrizations["weight"] = _Constant(weight)
+                else:
+                    module.weight = nn.Parameter(weight, requires_grad=False)
+            for name, child in module.named_children():
+                if isinstance(child, CGNorm):
+                    setattr(module, name, _Folded(child))
+
+    @property
+    def schedule(self):
+        return self.G.schedule
+
+    @torch.inference_mode()
+    def forward(self, labels: Tensor, z: Tensor | None) -> Tensor:
+        return self.G(labels, z)
+
+    def _remembered(self, labels: Tensor) -> list[Tensor | Patterns]:
+        """The conditions of the last label maps, the same objects if they are asked for again: by that a norm knows them."""
+        if self._labels is None or not (self._labels.shape == labels.shape and torch.equal(self._labels, labels)):
+            self._labels, self._conditions = labels, type(self.G).conditions(self.G, labels)
+        return self._conditions
+
+
+class _Constant(nn.Module):
+    """In the place of a parametrization: the weight that it gave."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self) -> Tensor:
+        return self.weight
+
+
+class _Folded(nn.Module):
+    """A CG-Norm that keeps gamma and beta of the last label maps: of patterns as a table, else as maps."""
+
+    def __init__(self, of: CGNorm):
+        super().__init__()
+        self.of, self._last, self._scale, self._shift = of, None, None, None
+
+    def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
+        """As `CGNorm.forward`."""
+        norm = self.of.norm
+        if labels is not self._last:
+            self._scale, self._shift = self._modulation(labels)
+            self._last = labels
+        x = (x if isinstance(norm, ParamFreeBatchNorm) else norm(x)).contiguous(memory_format=torch.channels_last)
+        if not isinstance(labels, Patterns):
+            return torch.addcmul(self._shift, x, self._scale)
+        size, step = x.shape[2:], max(1, PIECE // x.shape[1])
+        x = x.permute(0, 2, 3, 1).flatten(1, 2)  # (N,h*w,channels), the same memory
+        made = torch.empty_like(x)
+        for i, where in enumerate(labels.where.flatten(1)):
+            images = slice(i, i + 1) if len(labels.where) > 1 else slice(None)  # one label map serves any number of codes
+            for pixels in (slice(k, k + step) for k in range(0, len(where), step)):
+                at = where[pixels]
+                torch.addcmul(self._shift[at], x[images, pixels], self._scale[at], out=made[images, pixels])
+        return made.unflatten(1, size).permute(0, 3, 1, 2)
+
+    def _modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
+        """Scale and shift of what comes in: each (P5,channels), or (N,channels,h,w) of a label map without patterns."""
+        if isinstance(labels, Patterns):
+            scale, shift = labels.table(self.of.shared, self.of.gamma, self.of.beta).chunk(2, 1)
+        else:
+            scale, shift = self.of.modulation(labels)
+        if isinstance(self.of.norm, ParamFreeBatchNorm):
+            norm, every = self.of.norm, (slice(None),) + (None,) * (scale.dim() - 2)
+            scale = scale * (norm.running_var + norm.eps).rsqrt()[every]
+            shift = torch.addcmul(shift, scale, norm.running_mean[every], value=-1)
+        return scale.contiguous(), shift.contiguous()

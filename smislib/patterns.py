@@ -1,0 +1,111 @@
+"""What gamma and beta of CG-Norm really depend on: the labels in a 5x5 neighbourhood, of which a label map has few.
+
+Two 3x3 convolutions lie between the label map and gamma or beta, so pixels whose 5x5 neighbourhoods are alike have the same. In a
+layout of a person at 256x256 there are some 1,300 neighbourhoods for 65,536 pixels: computing gamma and beta once for each, and
+handing them out, is exact, and so are the gradients.
+
+What lies outside the frame is no class: it adds nothing at the first convolution *and* nothing at the second, which is not what
+the first would give for pixels without a class (its bias). So it has a number of its own.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LARGE = 128  # rows and columns of a picture: at less, layers are narrow and the dense path is as fast
+SHARE = 0.5  # of the pixels: with more neighbourhoods than that little is saved
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """The neighbourhoods of label maps at one resolution. P3 of them are 3x3 and P5 are 5x5.
+
+    labels: (N,L,h,w), what the dense path takes.
+    patches: (P3,L,3,3), the labels in each 3x3 neighbourhood.
+    near: int64 (P5,9), the 3x3 neighbourhoods of which each of size 5x5 is made; P3 stands for the outside.
+    where: int64 (N,h,w), the 5x5 neighbourhood of each pixel.
+    """
+
+    labels: Tensor
+    patches: Tensor
+    near: Tensor
+    where: Tensor
+
+    def table(self, shared: nn.Conv2d, gamma: nn.Conv2d, beta: nn.Conv2d) -> Tensor:
+        """1 + gamma and beta of each neighbourhood, (P5, 2*channels): what the 3x3 convolutions make of relu(shared(labels))."""
+        groups, channels = gamma.groups, gamma.out_channels
+        hidden = F.conv2d(self.patches, shared.weight, shared.bias, groups=shared.groups).relu().flatten(1)  # (P3,hidden)
+        hidden = F.pad(hidden, (0, 0, 0, 1)).view(len(hidden) + 1, groups, -1).transpose(0, 1)  # the outside gives 0
+        around = hidden[:, self.near].flatten(2)  # (groups,P5,9*hidden/groups)
+        weight = torch.stack([gamma.weight, beta.weight]).view(2, groups, channels // groups, -1, 9)
+        weight = weight.permute(1, 4, 3, 0, 2).reshape(groups, around.shape[2], -1)  # (groups,9*hidden/groups,2*channels/groups)
+        made = torch.bmm(around, weight).view(groups, len(self.near), 2, -1).permute(1, 2, 0, 3).flatten(1)
+        return made + torch.cat([1 + gamma.bias, beta.bias])
+
+    def spread(self, table: Tensor) -> tuple[Tensor, Tensor]:
+        """The two halves of a table (P5, 2*channels) at each pixel, (N,channels,h,w), in channels-last memory."""
+        return F.embedding(self.where, table).permute(0, 3, 1, 2).chunk(2, 1)
+
+
+def conditions(labels: Tensor, C: int, sizes: list[tuple[int, int]], seen: Tensor | None = None) -> list["Tensor | Patterns"]:
+    """What the CG-Norms at some resolutions are given: labels (N,L,H,W) resized (nearest), as patterns where these are few.
+
+    `seen`: what the convolutions see in place of the labels (N,L',H,W), if it is that rearranged. Of small pictures, and on a
+    GPU, where nobody has measured it, these are the labels themselves.
+    """
+    seen = labels if seen is None else seen
+    of_size = {}
+    for size in sizes:
+        if size not in of_size:
+            of_size[size] = F.interpolate(seen, size, mode="nearest")
+            if min(labels.shape[2:]) >= LARGE and labels.device.type == "cpu":
+                found = find(F.interpolate(labels, size, mode="nearest"), C, of_size[size])
+                of_size[size] = of_size[size] if found is None else found
+    return [of_size[size] for size in sizes]
+
+
+def find(labels: Tensor, C: int, seen: Tensor | None = None) -> Patterns | None:
+    """The patterns of one-hot labels (N,L,h,w): C classes, then maps of 0 and 1 (the instance edge). `seen` as in `conditions`.
+
+    None where they are more than `SHARE` of the pixels, and for labels that are not one-hot.
+    """
+    seen, classes = labels if seen is None else seen, labels[:, :C]
+    if not (labels.square() == labels).all() or (classes.sum(1) > 1).any():
+        return None
+    code = torch.where(classes.any(1), classes.argmax(1), C) + 1  # (N,h,w); 0 is left for the outside
+    for i in range(C, labels.shape[1]):
+        code = 2 * code + labels[:, i].long()
+    of_3, n_3 = _numbered(code, int(code.max()) + 1)
+    of_5, n_5 = _numbered(of_3 + 1, n_3 + 1)
+    if n_5 > SHARE * of_5.numel():
+        return None
+    patches = _around(F.pad(seen, (1, 1, 1, 1)), _first(of_3, n_3))
+    near = _around(F.pad(of_3, (1, 1, 1, 1), value=n_3)[:, None], _first(of_5, n_5))
+    return Patterns(seen, patches, near.flatten(1), of_5)
+
+
+def _numbered(code: Tensor, base: int) -> tuple[Tensor, int]:
+    """Codes (N,h,w) in [1, base), and 0 for the outside -> numbers from 0 of their 3x3 neighbourhoods, and how many there are.
+
+    First of the rows of three, then of three rows: nine codes would not fit into 64 bits.
+    """
+    code = F.pad(code, (1, 1, 1, 1))
+    kinds, rows = ((code[..., :-2] * base + code[..., 1:-1]) * base + code[..., 2:]).unique(return_inverse=True)  # (N,h+2,w)
+    n = len(kinds)
+    kinds, numbers = ((rows[:, :-2] * n + rows[:, 1:-1]) * n + rows[:, 2:]).unique(return_inverse=True)  # (N,h,w)
+    return numbers, len(kinds)
+
+
+def _first(numbers: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, row and column of a pixel for each number from 0 to n - 1 in (N,h,w)."""
+    pixels = torch.arange(numbers.numel(), device=numbers.device)
+    return torch.unravel_index(pixels.new_empty(n).scatter_(0, numbers.flatten(), pixels), numbers.shape)
+
+
+def _around(padded: Tensor, pixels: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """What is around P pixels, given as of (N,h,w): (N,L,h+2,w+2) -> (P,L,3,3)."""
+    image, y, x = (index[:, None, None] for index in pixels)
+    offset = torch.arange(3, device=padded.device)
+    return padded.permute(0, 2, 3, 1)[image, y + offset[:, None], x + offset].permute(0, 3, 1, 2)

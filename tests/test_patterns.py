@@ -1,0 +1,145 @@
+"""gamma and beta of each neighbourhood once, and a folded generator: numbers and gradients are those of the plain layers."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smislib import folded, patterns, presets
+from smislib.layers import CGNorm, ParamFreeBatchNorm
+from smislib.models import groupdnet, spade
+from smislib.sample import generate, generator
+
+C = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def always():
+    """However many neighbourhoods there are, they are used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patterns, "SHARE", 1.0)
+        yield
+
+
+def blocks(*shape: int, side: int = 4, classes: int = C) -> torch.Tensor:
+    """Label maps of squares, one-hot, some pixels without a class."""
+    n, h, w = shape
+    coarse = torch.randint(-1, classes, (n, -(-h // side), -(-w // side)), generator=generator("maps", *shape))
+    label_map = coarse.repeat_interleave(side, 1).repeat_interleave(side, 2)[:, :h, :w]
+    return F.one_hot(label_map + 1, classes + 1)[..., 1:].permute(0, 3, 1, 2).float()
+
+
+def cg_norm(channels: int = 12, labels: int = C, shared: int = 2, affine: int = 3, norm: str = "batch") -> CGNorm:
+    torch.manual_seed(0)
+    made = CGNorm(channels, labels, hidden=12, shared_groups=shared, affine_groups=affine, norm=norm).eval()
+    if norm == "batch":
+        made.norm.running_mean.normal_()
+        made.norm.running_var.uniform_(0.5, 2)
+    return made
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 3), h=st.integers(3, 21), w=st.integers(3, 21), side=st.integers(1, 9), affine=st.sampled_from([1, 3, 6]))
+def test_modulation_is_that_of_the_convolutions(n, h, w, side, affine):
+    labels, norm = blocks(n, h, w, side=side), cg_norm(affine=affine)
+    found = patterns.find(labels, C)
+    for ours, dense in zip(norm.modulation(found), norm.modulation(labels), strict=True):
+        torch.testing.assert_close(ours, dense, atol=1e-5, rtol=1e-5)
+
+
+def test_every_pixel_has_the_neighbourhood_that_it_has():
+    labels = blocks(2, 20, 24)
+    found = patterns.find(labels, C)
+    padded = F.pad(labels, (2, 2, 2, 2), value=-1.0)
+    around = F.unfold(padded, 5).transpose(1, 2).reshape(-1, C * 25)
+    assert len(around.unique(dim=0)) == len(found.near)
+    order = found.where.flatten()
+    for k in range(len(found.near)):
+        assert len(around[order == k].unique(dim=0)) == 1
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "instance", "unsynced"])
+def test_gradients_are_those_of_the_convolutions(norm):
+    labels, ours = blocks(4, 24, 16), cg_norm(norm=norm).train()
+    dense = copy.deepcopy(ours)
+    x = torch.randn(4, 12, 24, 16, generator=generator("x"))
+    inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
+    weight = torch.randn(x.shape, generator=generator("weight"))
+    for layer, given_x, condition in ((ours, inputs[0], patterns.find(labels, C)), (dense, inputs[1], labels)):
+        (layer(given_x, condition) * weight).sum().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-4, rtol=1e-4)
+    for (name, a), (_, b) in zip(ours.named_parameters(), dense.named_parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=2e-3, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_what_patterns_cannot_say_stays_dense(monkeypatch):
+    monkeypatch.setattr(patterns, "SHARE", 0.5)
+    soft = torch.full((1, C, 8, 8), 1 / C)
+    two = blocks(1, 8, 8)
+    two[:, :2] = 1.0
+    assert patterns.find(soft, C) is None
+    assert patterns.find(two, C) is None
+    assert patterns.find(blocks(1, 16, 16, side=1), C) is None  # nearly as many neighbourhoods as pixels
+    small = patterns.conditions(blocks(1, 64, 64), C, [(32, 32), (64, 64)])
+    assert all(isinstance(condition, torch.Tensor) for condition in small)  # small pictures as ever
+    large = patterns.conditions(blocks(1, 128, 128, side=16), C, [(64, 64), (64, 64), (128, 128)])
+    assert large[0] is large[1] and all(isinstance(condition, patterns.Patterns) for condition in large)
+
+
+def large(model: str, **changes) -> torch.nn.Module:
+    """Random networks of 128x128 pictures with trained-looking statistics."""
+    torch.manual_seed(1)
+    size = {"C": 4, "height": 128, "width": 128, "instance_edge": model == "edges"}
+    if model == "spade":
+        s = spade.Schedule(**size, channels=(16, 8, 8), hidden=8, same_size=(1,), init_gain=1.0, d_channels=4, **changes)
+        networks = spade.Networks(s)
+    else:
+        five = (16, 16, 8, 8, 8)
+        s = groupdnet.Schedule(
+            **size, channels=five, groups=(4, 4, 2, 2, 1), hidden=(8,) * 5, shared_groups=(4, 4, 2, 2, 1),
+            affine_groups=(4, 4, 2, 2, 1), encoder_channels=(8,) * 4, encoder_groups=4, init_gain=1.0, d_channels=4, **changes,
+        )  # fmt: skip
+        networks = groupdnet.Networks(s)
+    for module in networks.modules():
+        if isinstance(module, ParamFreeBatchNorm):
+            module.running_mean.normal_(std=0.3)
+            module.running_var.uniform_(0.5, 2)
+    return networks.eval()
+
+
+def some_labels(s, n: int = 1) -> torch.Tensor:
+    labels = blocks(n, 128, 128, side=16, classes=s.C)
+    if s.instance_edge:
+        edge = torch.zeros(n, 1, 128, 128)
+        edge[:, :, ::16] = 1
+        labels = torch.cat([labels, edge], 1)
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [("groupdnet", {}), ("edges", {}), ("groupdnet", {"norm": "group"}), ("spade", {}), ("spade", {"norm": "instance"}),
+     ("spade", {"kernel": 1}), ("spade", {"conditioning": "concat"})],
+)  # fmt: skip
+def test_a_folded_generator_draws_what_the_plain_one_does(model, changes, monkeypatch):
+    networks = large(model, **changes)
+    fast, s = folded.fold(networks), networks.schedule
+    assert fast is not networks and fast.schedule is s
+    before = {key: value.clone() for key, value in networks.state_dict().items()}
+    z = None if s.z_shape is None else torch.randn(3, *s.z_shape, generator=generator("z"))
+    one, three = some_labels(s), some_labels(s, 3)
+    found = {}
+    for labels in (one, three, one):
+        found[len(labels)] = generate(fast, labels, z)
+    monkeypatch.setattr(patterns, "LARGE", 1000)  # the plain layers
+    for labels in (one, three):
+        torch.testing.assert_close(found[len(labels)], generate(networks, labels, z), atol=1e-4, rtol=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in networks.state_dict().items())
+
+
+def test_small_networks_are_not_folded():
+    networks = presets.build("groupdnet", "mannequins", "smoke")
+    assert folded.fold(networks) is networks
