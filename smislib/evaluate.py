@@ -12,6 +12,7 @@ from . import config, data, label_sources, results, runs
 from .config import DataSpec, Experiment
 from .data import views
 from .errors import SmisError
+from .folded import fold
 from .metrics import (
     Measurement,
     backbones,
@@ -171,7 +172,7 @@ class _Bench:
     @property
     def networks(self) -> nn.Module:
         if self._networks is None:
-            self._networks = runs.load(self.run.weights).to(self.device, memory_format=torch.channels_last)
+            self._networks = fold(runs.load(self.run.weights).to(self.device, memory_format=torch.channels_last))
         return self._networks
 
     @property
@@ -272,8 +273,9 @@ class _Bench:
         return [segmentation.rare_classes(self.segment, self.fakes(), self.classes, seed=self.spec.seed)]
 
     def cost(self) -> list[Measurement]:
-        networks, rng = self.networks, generator(self.spec.seed, "fps")
-        labels, z = conditions(networks, self.test[:1], rng), draw(networks, 1, rng)
+        networks = runs.load(self.run.weights).to(self.device, memory_format=torch.channels_last)
+        rng = generator(self.spec.seed, "fps")
+        labels, z = conditions(networks, self.test[:1], rng), draw(networks, 1, rng)  # not folded: one label map is drawn again
         fresh = runs.build(self.run.experiment)  # with gradients: `load` freezes
         players = [fresh.G, fresh.E] if fresh.E else [fresh.G]
         history = self.run.history()
