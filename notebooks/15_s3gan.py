@@ -244,8 +244,9 @@ table
 # %% [markdown]
 # ## The paper's statements, each checked
 #
-# "Better" counts when the intervals decide it, "no worse" when it is better, or each value lies in the other's interval.
-# Over several seeds an interval is mean ± sd over them. The paper has the median of three runs.
+# "Better" counts when the intervals decide it, "no worse" when it is better, or each value lies in the other's interval. They
+# are 95 % bootstrap intervals over test images, and where there are several seeds over seeds and images: wider than the ± of
+# the tables, which is one sd. The paper has the median of three runs.
 
 # %% tags=["nbval-ignore-output"]
 verdicts = {name: claims.s3gan.check(cells, suffix) for name, cells in ((paper.DATA, of_tokens), (paper.REAL, of_digits))}

@@ -6,38 +6,14 @@ from typing import Annotated
 
 import typer
 
+from .cli_data import data_app
+from .cli_options import BAD_INPUT, INTERRUPTED, Accelerator, Data, Model, Paper, Preset, Root, Seed, Set
+from .cli_study import study_app
 from .errors import SmisError
 
-BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-data_app = typer.Typer(help="Look at data sets.")
 app.add_typer(data_app, name="data")
-study_app = typer.Typer(help="Ask people: SHE (SMIS 4.3), real-vs-fake (pix2pix 4.1).")
 app.add_typer(study_app, name="study")
-
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="groupdnet, groupnet, mulnet, groupenc, groupdec, vspade; bicyclegan, dscgan, pix2pixhd, spade, spade_vae; "
-        "pix2pix, and with one thing changed pix2pix_l1, pix2pix_cgan ...; oasis; biggan, s3gan_20 (20 % of the labels) ..."
-    ),
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        help="mannequins, streets, rooms, photos, their views such as streets_from_labels; "
-        "of whole images tokens, digits; "
-        "with --root: custom, deepfashion, cityscapes, ade20k, coco_stuff, aligned, facades, maps, imagenet, classes",
-    ),
-]
-Preset = Annotated[str, typer.Option(help="smoke, demo or paper")]
-Seed = Annotated[int, typer.Option(help="of weights, batches and noise")]
-Root = Annotated[str | None, typer.Option(help="folder of a real data set")]
-Paper = Annotated[str | None, typer.Option(help="that of one paper alone: smis, pix2pix, spade, oasis, s3gan")]
-Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="change one value, e.g. train.steps=100")]
-Accelerator = Annotated[str, typer.Option(help="auto, cpu, cuda: as Lightning Fabric names them")]
 
 
 @app.command()
@@ -178,6 +154,34 @@ def report(
 
 
 @app.command()
+def claims(preset: Preset = "demo"):
+    """The ledger: what the five papers claim, each claim tested on the records; also written to figures/claims.md."""
+    from .claims import ledger
+
+    findings = ledger.ledger(preset)
+    for number, line in ledger.table(findings, preset).iterrows():
+        print(f"{number:10} {line['verdict']:15} {line['claim']} ({line['where']}; {line['seeds']} seed(s))")
+        print(f"{'':26} {line['found']}")
+    print(f"\n{ledger.summary(findings).to_string()}\n")
+    for path in ledger.save(findings, ledger.NAME, preset):
+        print(path)
+
+
+@app.command()
+def why(
+    table: Annotated[str, typer.Argument(help="a table's file or name, or the beginning of it: figures/table01.csv")],
+    row: Annotated[str, typer.Argument(help="what the row is called")],
+    column: Annotated[str, typer.Argument(help="a heading, or enough words of it: FID")],
+    preset: Preset = "demo",
+):
+    """Where a number in a table comes from: its records, their runs, weights and code, and the command that makes it again."""
+    from .why import why as answer
+
+    for line in answer(table, row, column, preset):
+        print(line)
+
+
+@app.command()
 def publish(preset: Preset = "demo", paper: Paper = None):
     """For maintainers: commit-ready copies of the store's records and notebooks, and the README's table made of them."""
     from .publish import publish as publish_records
@@ -222,101 +226,6 @@ def serve(
     from .app import serve as serve_app
 
     serve_app(model, port, dark)
-
-
-@data_app.command("check")
-def data_check(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos; imagenet, classes; aligned and other A|B folders"
-        ),
-    ],
-    root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
-    preset: Preset = "demo",
-):
-    """Expected against found, every fault by file name."""
-    from . import presets
-    from .data import aligned, class_folders
-    from .data.check import check
-
-    spec = presets.data_spec(name, preset, root)
-    if spec.name in aligned.INPUT_SIDE:
-        print(aligned.report(spec))
-        return
-    if spec.name in class_folders.SPLITS:
-        print(class_folders.report(spec))
-        return
-    report = check(spec)
-    print(report)
-    raise typer.Exit(0 if report.ok else BAD_INPUT)
-
-
-@data_app.command("cache")
-def data_cache(
-    name: Annotated[str, typer.Argument(help="deepfashion, cityscapes, ade20k, coco_stuff, custom, photos")],
-    root: Annotated[str | None, typer.Argument(help="folder of the data set")] = None,
-    preset: Preset = "demo",
-):
-    """Decode and resize a folder once for a preset's size; trainings and measurements then read that."""
-    from . import presets
-    from .data import presize
-
-    for folder in presize(presets.data_spec(name, preset, root)):
-        print(folder)
-
-
-@study_app.command("make")
-def study_make(
-    name: Annotated[str, typer.Argument(help="what to call it")],
-    protocol: Annotated[str, typer.Argument(help="she or real")],
-    trained: Annotated[list[str], typer.Argument(metavar="RUN...", help="names of finished runs, one for each model")],
-    seed: Annotated[int, typer.Option(help="of questions, codes and orders")] = 0,
-):
-    """Make a study's pictures. smislib.ui.rating.rate(smislib.study.open_session(NAME, RATER)) then asks."""
-    from . import runs, study
-    from .errors import did_you_mean
-
-    if protocol not in study.NAMES:
-        raise did_you_mean("protocol", protocol, study.NAMES)
-    print(study.make(name, study.NAMES[protocol], [runs.find(run) for run in trained], seed).folder)
-
-
-@study_app.command("trials")
-def study_trials(name: str, rater: str, session: Annotated[int, typer.Option(help="of the rater")] = 1):
-    """What to show a rater with another tool, as CSV: trial and pictures from left to right, without the key."""
-    from . import study
-
-    asked = study.Session(study.find(name), rater, session)
-    print("rater,session,trial,pictures")
-    for number in range(1, len(asked.plan) + 1):
-        print(f"{rater},{session},{number},{' '.join(path.name for path in asked.trial(number).pictures)}")
-
-
-@study_app.command("import")
-def study_import(name: str, file: Annotated[str, typer.Argument(help="CSV: rater,trial,answer and perhaps session,seconds")]):
-    """Read the answers that another tool collected."""
-    from . import study
-
-    for session in study.import_answers(name, file):
-        print(session.path)
-
-
-@study_app.command("score")
-def study_score(name: str):
-    """The scores of a study by model, and the sessions that are not finished. Ends the blinding: not for raters."""
-    from . import study
-    from .results import significant
-
-    found = study.find(name)
-    for model, measured in study.score(found).items():
-        interval = f" [{significant(measured.interval[0])}, {significant(measured.interval[1])}]" if measured.interval else ""
-        p = measured.protocol
-        kappa = "" if p["kappa"] is None else f", kappa {p['kappa']:.2f}"
-        print(f"{model:>20}  {measured.metric} {significant(measured.value)} %{interval}, {p['raters']} rater(s){kappa}")
-    for session in study.sessions(found):
-        if not session.finished:
-            print(f"{session.path.name}: {len(session.answers)} of {len(session.plan)}, not counted")
 
 
 def _assignments(texts: list[str]) -> dict[str, str]:

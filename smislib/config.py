@@ -4,6 +4,7 @@ The values behind `smoke`, `demo` and `paper` live in `presets.py`; this file on
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -135,7 +136,7 @@ def from_dict(cls: type, values: dict) -> Any:
     if not isinstance(values, dict):
         raise SmisError(f"{cls.__name__} is made of named values, found {values!r}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for key in values:
         if key not in fields:
             raise did_you_mean(f"{cls.__name__} key", key, fields)
@@ -161,9 +162,12 @@ def replace(spec: Any, assignments: dict[str, str]) -> Any:
             keys = ", ".join(f"{path}.{f.name}" for f in dataclasses.fields(old))
             raise SmisError(f"{path} is a group of values; change one of {keys}.")
         else:
-            new = _convert(typing.get_type_hints(type(spec))[head], _parse(text), path)
+            new = _convert(_hints(type(spec))[head], _parse(text), path)
         spec = dataclasses.replace(spec, **{head: new})
     return spec
+
+
+_hints = functools.cache(typing.get_type_hints)  # asked for with every record that is read
 
 
 def _is_absent(spec: Any, f: dataclasses.Field) -> bool:

@@ -36,6 +36,14 @@ class Table:
     empty: collections.Counter
     tested: bool  # has verdicts, or outcomes of a target that no paper names
 
+    def counts(self, column: str, value: str) -> collections.Counter:
+        """The verdicts of the rows that have `value` in a column; none where there is no such column."""
+        header = [name for _, names in self.groups for name in names]
+        if not {column, "verdict"} <= set(header):
+            return collections.Counter()
+        place, verdict = header.index(column), header.index("verdict")
+        return collections.Counter(row[verdict][0] for row in self.rows if row[place][0] == value)
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -21,18 +21,12 @@ import jinja2
 import nbformat
 from PIL import Image
 
-from . import atomic, data, exhibits, notebooks, paths, presets, results, runs
+from . import atomic, data, exhibits, notebooks, papers, paths, presets, results, runs
+from .claims import ledger
 from .claims.logic import VERDICTS
 from .errors import SmisError
 from .reproduce import NOTEBOOKS
 
-PAPERS = {  # key of NOTEBOOKS -> short name, title, arXiv number
-    "smis": ("SMIS", "Semantically Multi-modal Image Synthesis", "2003.12697"),
-    "pix2pix": ("pix2pix", "Image-to-Image Translation with Conditional Adversarial Networks", "1611.07004"),
-    "spade": ("GauGAN, SPADE", "Semantic Image Synthesis with Spatially-Adaptive Normalization", "1903.07291"),
-    "oasis": ("OASIS", "You Only Need Adversarial Supervision for Semantic Image Synthesis", "2012.04781"),
-    "s3gan": ("S3GAN", "High-Fidelity Image Generation With Fewer Labels", "1903.02271"),
-}
 BESIDE = ("Beside the papers", "What belongs to no single one of them", "")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OUTSIDE_PROTOCOL = {"counted", "repeats", "step", "n per class", "skipped classes"}  # of one record, not of its protocol
@@ -59,11 +53,12 @@ class Chapter:
     claims: list[exhibits.Table] = field(default_factory=list)
     figures: list[exhibits.Picture] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    ledger: collections.Counter | None = None  # of the paper's claims in the ledger, where that has been made
 
     @property
     def verdicts(self) -> dict[str, int]:
-        """How many of the paper's statements have each verdict."""
-        counts = sum((table.verdicts for table in self.claims), collections.Counter())
+        """How many of the paper's claims in the ledger have each verdict; without a ledger, of the statements of its tables."""
+        counts = self.ledger or sum((table.verdicts for table in self.claims), collections.Counter())
         return {verdict: counts[verdict] for verdict in VERDICTS.values()}
 
 
@@ -107,7 +102,7 @@ def collect(preset: str) -> list[Chapter]:
     sources = notebooks.select()
     made = assign(sources, sorted(stems, key=lambda stem: [(not p.isdigit(), p.zfill(9)) for p in re.split(r"(\d+)", stem)]))
     paper_of = {source: next((key for key, n in NOTEBOOKS.items() if source.stem[:2] in n), "") for source in sources}
-    chapters = [Chapter(key, *PAPERS.get(key, BESIDE)) for key in (*NOTEBOOKS, "") if key in paper_of.values()]
+    chapters = [Chapter(key, *papers.CITED.get(key, BESIDE)) for key in (*NOTEBOOKS, "") if key in paper_of.values()]
     for chapter in chapters:
         for source in (source for source in sources if paper_of[source] == chapter.key):
             command = f"smis notebooks {source.stem[:2]} --preset {preset}"
@@ -120,6 +115,9 @@ def collect(preset: str) -> list[Chapter]:
                         (chapter.claims if table.tested else chapter.tables).append(table)
                     else:
                         chapter.figures.append(exhibits.read_figure(folder / f"{stem}.png", command))
+    whole = next((t for chapter in chapters for t in chapter.claims if t.name == ledger.NAME), None)
+    for chapter in chapters if whole else ():
+        chapter.ledger = whole.counts("paper", chapter.short)
     return chapters
 
 
@@ -176,8 +174,7 @@ def records(preset: str) -> list[results.Record]:
     here = [run for run in runs.list_runs() if run.experiment.preset == preset and presets.as_it_stands(run.experiment)]
     measured = [record for run in here for record in results.read(run.records)]
     known = {record.experiment for record in measured}
-    committed = results.read(paths.COMMITTED_RECORDS) if paths.COMMITTED_RECORDS.exists() else []
-    return measured + [r for r in committed if r.preset == preset and r.experiment not in known]
+    return measured + [r for r in results.committed() if r.preset == preset and r.experiment not in known]
 
 
 def facts(measured: Sequence[results.Record]) -> dict[str, str]:

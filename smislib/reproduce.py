@@ -169,7 +169,7 @@ def _steps_done(experiment: Experiment) -> int:
 
 def _summary(preset: str, executed: list[Path], seconds: float) -> None:
     figures = paths.figures(preset)
-    made = sorted(p for p in figures.glob("*") if p.is_file() and p.stem[:3] in ("fig", "tab"))
+    made = sorted(p for p in figures.glob("*") if p.is_file() and p.stem[:3] in ("fig", "tab", "cla") and p.suffix != ".json")
     names = dict.fromkeys(p.stem for p in made)
     print(f"\nDone in {seconds / 60:.1f} min. Tables and figures (preset {preset}):")
     for name in names:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import atomic, config, paths, presets, runs
+from . import atomic, config, paths, presets, provenance, runs
 from .errors import SmisError
 from .metrics import METRICS, Measurement
 from .models import MODELS
@@ -98,13 +98,15 @@ def write(folder: Path, records: Iterable[Record], name: str) -> None:
 
 def read(folder: Path) -> list[Record]:
     """The records below a folder. A file that cannot be read is an error that names it."""
-    records = []
-    for path in sorted(folder.rglob("*.json")):
-        try:
-            records += [config.from_dict(Record, body) for body in json.loads(path.read_text())]
-        except (json.JSONDecodeError, TypeError, SmisError) as error:
-            raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
-    return records
+    return [record for path in sorted(folder.rglob("*.json")) for record in read_file(path)]
+
+
+def read_file(path: Path) -> list[Record]:
+    """The records of one file. One that cannot be read is an error that names it."""
+    try:
+        return [config.from_dict(Record, body) for body in json.loads(path.read_text())]
+    except (json.JSONDecodeError, TypeError, SmisError) as error:
+        raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
 
 
 def of_runs(data: str, preset: str) -> list[Record]:
@@ -121,23 +123,30 @@ def of_runs(data: str, preset: str) -> list[Record]:
     return records
 
 
-def with_committed(records: Sequence[Record], data: str, preset: str) -> tuple[list[Record], str]:
-    """The records of the store, and, of experiments that it has not measured, those committed with the library; and a
-    sentence that says which are which.
+def committed() -> list[Record]:
+    """The records that are committed with the library."""
+    return read(paths.COMMITTED_RECORDS) if paths.COMMITTED_RECORDS.exists() else []
+
+
+def with_committed(
+    records: Sequence[Record], data: str, preset: str, others: Sequence[Record] | None = None
+) -> tuple[list[Record], str]:
+    """The records of the store, and, of experiments that it has not measured, those committed with the library (`others`, for
+    who has read them already); and a sentence that says which are which.
 
     Only records of experiments that are the preset as it stands, by their hash: others are of values that have changed.
     """
     here, current = {r.experiment for r in records}, {}
-    committed = []
-    for r in read(paths.COMMITTED_RECORDS) if paths.COMMITTED_RECORDS.exists() else []:
+    added = []
+    for r in committed() if others is None else others:
         if (r.data, r.preset) != (data, preset) or r.experiment in here or r.model not in MODELS:
             continue
         key = r.model, r.seed
         if key not in current:
             current[key] = presets.experiment(r.model, data, preset, r.seed).hash
-        committed += [r] if r.experiment == current[key] else []
-    n, m = len(here), len({r.experiment for r in committed})
-    return [*records, *committed], f"Of {n + m} trainings {n} were made here, {m} are committed records of another machine's."
+        added += [r] if r.experiment == current[key] else []
+    n, m = len(here), len({r.experiment for r in added})
+    return [*records, *added], f"Of {n + m} trainings {n} were made here, {m} are committed records of another machine's."
 
 
 def in_reading(records: Iterable[Record], reading: str) -> list[Record]:
@@ -171,8 +180,10 @@ class Cell:
     def __str__(self) -> str:
         text = significant(self.value)
         if self.seeds > 1:
-            return f"{text} ± {significant(float(np.std([r.value for r in self.records], ddof=1)), 2)}"
-        return f"{text} [{significant(self.interval[0])}, {significant(self.interval[1])}]" if self.interval else text
+            text += f" ± {significant(float(np.std([r.value for r in self.records], ddof=1)), 2)}"
+        elif self.interval:
+            text += f" [{significant(self.interval[0])}, {significant(self.interval[1])}]"
+        return provenance.note(text, self.records)
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -323,18 +334,22 @@ def _printed_at(table: dict, row: str, column: str) -> str:
     return mean if mean == "not available" else f"{mean} ± {sd}"
 
 
-def save_table(table: pd.DataFrame, caption: str, name: str, preset: str) -> list[Path]:
-    """figures/NAME.csv, .md and .tex, each with its caption."""
+def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: str | None = None) -> list[Path]:
+    """figures/NAME.csv, .md and .tex, each with its caption; and beside them what records the numbers are of (`provenance`).
+
+    `page`: what stands in the .md in the place of the table.
+    """
     flat = table.copy()
     flat.columns = [", ".join(c) if isinstance(c, tuple) else c for c in table.columns]
     folder = paths.figures(preset)
     texts = {
         "csv": f"# {caption}\n{flat.to_csv()}",
-        "md": f"{flat.to_markdown(disable_numparse=True)}\n\n{caption}\n",
+        "md": page or f"{flat.to_markdown(disable_numparse=True)}\n\n{caption}\n",
         "tex": flat.to_latex(escape=True, caption=caption),
     }
     for suffix, text in texts.items():
         atomic.write(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
+    provenance.leave(folder / f"{name}.csv", flat, lambda model: MODELS[model].title if model in MODELS else model)
     return [folder / f"{name}.{suffix}" for suffix in texts]
 
 

@@ -1,5 +1,5 @@
-"""The papers' claims, tested on our records: `logic` decides, and each paper has a module of its statements."""
+"""The papers' claims, tested on our records: `logic` decides, each paper has a module of its statements, `ledger` lists all."""
 
-from . import gaugan, logic, oasis, pix2pix, s3gan, smis
+from . import gaugan, ledger, logic, oasis, pix2pix, s3gan, smis
 
-__all__ = ["gaugan", "logic", "oasis", "pix2pix", "s3gan", "smis"]
+__all__ = ["gaugan", "ledger", "logic", "oasis", "pix2pix", "s3gan", "smis"]

@@ -2,18 +2,27 @@
 
 A check has three values: True or False where the intervals decide it, None where they overlap or where a record is
 missing. Checks combine by Kleene's logic: one False decides an "all", one True an "any", whatever is open elsewhere.
+
+Intervals are bootstraps: over the images of one training, over trainings and images where there are several seeds. Two values
+differ where their intervals do not meet. That is stricter than an interval of their difference, on purpose: a row is often
+one training, and images do not tell how another one would have gone.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import provenance
 from ..metrics import METRICS
-from ..results import Cell, significant
+from ..models import MODELS
+from ..results import Cell, Record, significant
 
 Truth = bool | None
 Cells = Mapping[tuple[str, str], Cell]  # (model, metric) -> cell, as `results.cells` makes them
+Name = Callable[[str], str]  # "FID" -> "FID[embedded]" where that is the metric which was measured
+Test = Callable[[Cells, Name], Truth]
+RESAMPLES = 4000
 
 VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable"}
 OUTCOMES = {True: "met", False: "not met", None: "not decidable"}
@@ -21,14 +30,16 @@ OUTCOMES = {True: "met", False: "not met", None: "not decidable"}
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % interval."""
+    """A value and its 95 % interval, and the records that they are of."""
 
     value: float
     low: float
     high: float
+    records: tuple[Record, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"{significant(self.value)} [{significant(self.low)}, {significant(self.high)}]"
+        text = f"{significant(self.value)} [{significant(self.low)}, {significant(self.high)}]"
+        return provenance.note(text, self.records)
 
     def above(self, bound: float) -> Truth:
         """Whether the quantity is above `bound`: decided where the whole interval is on one side."""
@@ -38,7 +49,31 @@ class Estimate:
 def estimate(cells: Cells, metric: str, model: str) -> Estimate | None:
     """A cell with its interval; None where it was not measured, or has no interval."""
     cell = cells.get((model, metric))
-    return Estimate(cell.value, *cell.interval) if cell and cell.interval else None
+    if cell is None:
+        return None
+    interval = bootstrap(cell.records)
+    return Estimate(cell.value, *interval, cell.records) if interval else None
+
+
+def bootstrap(records: Sequence[Record]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean over seeds: of one record its own, which is over images; None where it has none.
+
+    Of several, seeds are drawn with replacement, and for each that is drawn images, from its record's interval. Deviations
+    between seeds are scaled by sqrt(n/(n-1)): few seeds resampled as they are vary less than trainings do (Davison & Hinkley
+    1997, 2.4).
+    """
+    if len(records) == 1:
+        interval = records[0].interval
+        return (interval[0], interval[1]) if interval else None
+    values, n = np.array([r.value for r in records]), len(records)
+    ends = np.array([r.interval or (r.value, r.value) for r in records])  # a count of one seed has no images to draw
+    low, high = (np.abs(ends - values[:, None]) / 1.96).T
+    rng = np.random.default_rng(0)
+    drawn, z = rng.integers(n, size=(RESAMPLES, n)), rng.standard_normal((RESAMPLES, n))
+    of_images = z * np.where(z < 0, low[drawn], high[drawn])
+    of_seeds = (values - values.mean())[drawn] * np.sqrt(n / (n - 1))
+    low_end, high_end = np.quantile(values.mean() + (of_seeds + of_images).mean(1), (0.025, 0.975))
+    return float(low_end), float(high_end)
 
 
 def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
@@ -47,7 +82,8 @@ def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
     if x is None or y is None:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Estimate(*(float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low))))
+        ends = (float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low)))
+    return Estimate(*ends, x.records + y.records)
 
 
 def exceeds(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Truth:
@@ -74,6 +110,33 @@ def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
 
 BETTER, LEVEL, NO_WORSE = "better than", "level with", "no worse than"
 RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {BETTER: better, LEVEL: level, NO_WORSE: no_worse}
+Comparison = tuple[str, str, str]  # (model, relation, model)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of ours about what a paper says, and its test. The records that it needs are those its test looks up."""
+
+    paper: str  # a key of papers.CITED
+    where: str  # section, table or figure
+    text: str
+    data: str  # what the records are of
+    tested_as: str  # how the words are read
+    test: Test
+    reading: str = "masked"  # of diversity: see `results.in_reading`
+
+    @property
+    def sentence(self) -> str:
+        """The text from its capital to its full stop."""
+        return f"{self.text[0].upper()}{self.text[1:].rstrip('.')}."
+
+
+def comparing(*comparisons: Comparison, metrics: Sequence[str]) -> tuple[str, Test]:
+    """`tested_as` and `test` of a claim that holds when all comparisons do, in all metrics."""
+    said = "; ".join(f"{MODELS[a].title} {relation} {MODELS[b].title}" for a, relation, b in comparisons)
+    return f"{', '.join(metrics)}: {said}", lambda cells, name: every(
+        RELATIONS[relation](cells, name(metric), a, b) for metric in metrics for a, relation, b in comparisons
+    )
 
 
 def found(cells: Cells, metric: str, *models: str) -> str:

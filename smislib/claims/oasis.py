@@ -1,58 +1,76 @@
 """What OASIS (2012.04781) says, each statement as a check, and what the issue of putting it beside SMIS asks."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
 from ..models import MODELS
-from .logic import VERDICTS, Cells, Truth, better, estimate, every, exceeds, no_worse, quotient
+from ..papers import oasis as paper
+from .logic import VERDICTS, Cells, Claim, Test, better, estimate, every, exceeds, no_worse, quotient
 
-Name = Callable[[str], str]  # "FID" -> "FID[embedded]"
-Test = Callable[[Cells, Name], Truth]
 DISTRIBUTIONS = ("Colour χ²", "Texture χ²")
 
 
-# statement, how we read it, the values that it compares (metric, rows), the test. A row or a metric that nobody measured
-# leaves its claim undecided.
-STATEMENTS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...], Test], ...] = (
+# where, statement, how we read it, the values that it compares (metric, rows), the test. A row or a metric that nobody measured
+# leaves its claim undecided. We have no legible copy of the text: sections are named by what they are about.
+STATEMENTS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...], Test], ...] = (
     (
+        "Table 1",
         "Adversarial supervision alone improves on SPADE",
         "OASIS above SPADE with its perceptual loss on mIoU, and below on FID",
         (("mIoU", "oasis", "spade"), ("FID", "oasis", "spade")),
         lambda t, m: every(better(t, m(metric), "oasis", "spade") for metric in ("mIoU", "FID")),
     ),
     (
+        "Table 1",
+        "OASIS without the perceptual loss improves on SPADE+ with it",
+        "mIoU above, FID below",
+        (("mIoU", "oasis", "oasis_patch_perceptual"), ("FID", "oasis", "oasis_patch_perceptual")),
+        lambda t, m: every(better(t, m(metric), "oasis", "oasis_patch_perceptual") for metric in ("mIoU", "FID")),
+    ),
+    (
+        "Table 1",
         "SPADE without the perceptual loss loses quality",
         "SPADE+: FID above and mIoU below that with it",
         (("FID", "oasis_patch", "oasis_patch_perceptual"), ("mIoU", "oasis_patch", "oasis_patch_perceptual")),
         lambda t, m: every(better(t, m(metric), "oasis_patch_perceptual", "oasis_patch") for metric in ("mIoU", "FID")),
     ),
     (
-        "OASIS does not: the perceptual loss is superfluous",
+        "Table 1",
+        "OASIS does not need the perceptual loss",
         "FID and mIoU without it better than, or level with, those with it",
         (("FID", "oasis", "oasis_perceptual"), ("mIoU", "oasis", "oasis_perceptual")),
         lambda t, m: every(no_worse(t, m(metric), "oasis", "oasis_perceptual") for metric in ("mIoU", "FID")),
     ),
     (
+        "diversity",
         "The perceptual loss costs diversity",
         "LPIPS with it below LPIPS without it",
         (("LPIPS", "oasis_perceptual", "oasis"),),
         lambda t, m: exceeds(t, m("LPIPS"), "oasis", "oasis_perceptual"),
     ),
     (
-        "OASIS is more diverse than SPADE with a VAE ...",
+        "diversity",
+        "The perceptual loss costs SPADE+ diversity too",
+        "LPIPS with it below LPIPS without it",
+        (("LPIPS", "oasis_patch_perceptual", "oasis_patch"),),
+        lambda t, m: exceeds(t, m("LPIPS"), "oasis_patch", "oasis_patch_perceptual"),
+    ),
+    (
+        "diversity",
+        "OASIS is more diverse than SPADE with a VAE",
         "LPIPS above, MS-SSIM below",
         (("LPIPS", "oasis", "spade_vae"), ("MS-SSIM", "oasis", "spade_vae")),
         lambda t, m: every([better(t, m("LPIPS"), "oasis", "spade_vae"), better(t, "MS-SSIM", "oasis", "spade_vae")]),
     ),
     (
-        "... at mIoU no worse",
+        "diversity",
+        "The mIoU of OASIS is no worse than that of SPADE with a VAE",
         "better, or each value within the other's interval",
         (("mIoU", "oasis", "spade_vae"),),
         lambda t, m: no_worse(t, m("mIoU"), "oasis", "spade_vae"),
     ),
     (
-        "It follows the colours and textures of real images more closely",
+        "diversity",
+        "OASIS follows the colours and textures of real images more closely than SPADE",
         "both distances below those of SPADE+ with the perceptual loss and of SPADE with VAE",
         tuple((metric, "oasis", row) for metric in DISTRIBUTIONS for row in ("oasis_patch_perceptual", "spade_vae")),
         lambda t, m: every(
@@ -60,18 +78,21 @@ STATEMENTS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...], Test], ...] 
         ),
     ),
     (
+        "ablations",
         "A discriminator that segments is better than PatchGAN",
         "mIoU above, FID below SPADE+, which has OASIS's generator",
         (("mIoU", "oasis", "oasis_patch"), ("FID", "oasis", "oasis_patch")),
         lambda t, m: every(better(t, m(metric), "oasis", "oasis_patch") for metric in ("mIoU", "FID")),
     ),
     (
-        "LabelMix helps",
+        "ablations",
+        "LabelMix improves OASIS",
         "mIoU above, FID below the row without it",
         (("mIoU", "oasis", "oasis_unmixed"), ("FID", "oasis", "oasis_unmixed")),
         lambda t, m: every(better(t, m(metric), "oasis", "oasis_unmixed") for metric in ("mIoU", "FID")),
     ),
     (
+        "ablations",
         "Class balancing helps where classes are rare",
         "mIoU of the rarer half of the classes above the row without it",
         (("mIoU (rare classes)", "oasis", "oasis_unbalanced"),),
@@ -89,7 +110,7 @@ def statements(cells: Cells, suffix: str = "") -> pd.DataFrame:
         return metric if metric in PLAIN else metric + suffix
 
     rows = []
-    for statement, reading, compared, test in STATEMENTS:
+    for _, statement, reading, compared, test in STATEMENTS:
         found = [
             f"{name(metric)} {estimate(cells, name(metric), a) or 'not run'} | {estimate(cells, name(metric), b) or 'not run'}"
             f" ({MODELS[b].title})"
@@ -119,3 +140,8 @@ def class_control(cells: Cells, suffix: str = "") -> pd.DataFrame:
             {"metric": metric, "GroupDNet / OASIS": str(found or "not run"), "GroupDNet is": words[found and found.above(1)]}
         )
     return pd.DataFrame(rows)
+
+
+def claims() -> tuple[Claim, ...]:
+    """What the paper says, for the ledger."""
+    return tuple(Claim("oasis", where, said, paper.DATA, reading, test, "image") for where, said, reading, _, test in STATEMENTS)

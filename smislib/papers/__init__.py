@@ -17,6 +17,13 @@ SCHEDULES = {model: schedule for paper in PAPERS for model, schedule in paper.SC
 LOSS = {model: of_preset for paper in PAPERS for model, of_preset in paper.LOSS.items()}
 TRAIN = {key: changes for paper in PAPERS for key, changes in paper.TRAIN.items()}
 EXPERIMENTS = tuple(pair for paper in PAPERS for pair in paper.EXPERIMENTS)
+CITED = {  # paper -> short name, title, arXiv number
+    "smis": ("SMIS", "Semantically Multi-modal Image Synthesis", "2003.12697"),
+    "pix2pix": ("pix2pix", "Image-to-Image Translation with Conditional Adversarial Networks", "1611.07004"),
+    "spade": ("GauGAN, SPADE", "Semantic Image Synthesis with Spatially-Adaptive Normalization", "1903.07291"),
+    "oasis": ("OASIS", "You Only Need Adversarial Supervision for Semantic Image Synthesis", "2012.04781"),
+    "s3gan": ("S3GAN", "High-Fidelity Image Generation With Fewer Labels", "1903.02271"),
+}
 NAMES = {"pix2pix": pix2pix, "spade": gaugan, "oasis": oasis, "s3gan": s3gan}
 
 
