@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab app lint clean
+.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab app bench lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -48,6 +48,9 @@ lab: $(PYTHON) ## open JupyterLab on the notebooks
 
 app: $(PYTHON) ## explorer, mixer and painter as a page on 127.0.0.1
 	$(SMIS) app $(if $(PORT),--port $(PORT)) $(if $(MODEL),--model $(MODEL))
+
+bench: $(PYTHON) ## how much faster the library is than the plain way, on this machine (a minute or two)
+	$(SMIS) bench
 
 lint: $(PYTHON) ## ruff, check and format
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

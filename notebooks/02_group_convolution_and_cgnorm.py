@@ -38,7 +38,8 @@ from matplotlib.colors import LogNorm
 from torch import nn
 
 from smislib import data, presets, viz
-from smislib.layers import CGNorm, crop_by_class, split_by_class
+from smislib.class_view import crop_by_class, split_by_class
+from smislib.layers import CGNorm
 from smislib.models.groupdnet import Networks
 from smislib.sample import class_slice, draw, generator
 

@@ -228,6 +228,24 @@ def serve(
     serve_app(model, port, dark)
 
 
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="rows, e.g. 'class view'; default: all")] = None,
+    turns: Annotated[int, typer.Option(min=1, help="of each way, one after the other")] = 5,
+):
+    """How much faster the library is than the plain way of computing the same, on this machine."""
+    from . import paths
+    from .bench import BENCHMARKS
+    from .bench import bench as race
+
+    print(f"{'':>22} {'plain s':>9} {'ours s':>9} {'ratio':>7} {'CPU ratio':>10} {'error':>9}")
+    for name in names or BENCHMARKS:
+        r = race(name, turns)
+        plain, ours = r.seconds["plain"], r.seconds["ours"]
+        print(f"{name:>22} {plain:9.3f} {ours:9.3f} {r.ratio:7.1f} {r.cpu_ratio:10.1f} {r.max_error:9.1e}", flush=True)
+    print(paths.bench())
+
+
 def _assignments(texts: list[str]) -> dict[str, str]:
     for text in texts:
         if "=" not in text:

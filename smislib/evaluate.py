@@ -204,7 +204,7 @@ class _Bench:
     def over_training(self) -> list[Measurement]:
         """FID and IS of the generators that were kept on the way, on half of the images. S3GAN figure 21."""
         half, seed, measured = HeldOut(self.run.experiment.data, self.spec.n_fid // 2), self.spec.seed, []
-        real = fid.features(self.extract, (batch["image"] for batch in half.batches()))
+        real = fid.real_features(self.extract, (batch["image"] for batch in half.batches()))
         for step, path in self.run.snapshots().items():
             networks, rng = runs.load(path).to(self.device), generator(seed, "over training")
             y = conditions(networks, half[:], rng)

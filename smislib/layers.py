@@ -1,4 +1,4 @@
-"""The building blocks of SMIS section 3.3: class split, conditional group norm (CG-Norm), CG-Block.
+"""The building blocks of SMIS section 3.3: conditional group norm (CG-Norm), CG-Block.
 
 Groups are what isolates classes: as long as every convolution and every modulation between z_c and a feature
 is grouped by class, that feature depends on class c alone.
@@ -33,44 +33,6 @@ def check_labels(labels: Tensor, channels: int, height: int, width: int) -> None
     """Raise SmisError when labels (N,...) are not the (N,channels,height,width) that a generator takes."""
     if labels.shape[1:] != (channels, height, width):
         raise SmisError(f"labels are {tuple(labels.shape[1:])}, this generator takes ({channels}, {height}, {width}).")
-
-
-def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
-    """X_c = M_c * image, stacked class-major: (N,K,H,W), (N,C,H,W) -> (N,CK,H,W). SMIS 3.3, encoder input (K = 3)."""
-    return (labels[:, :, None] * image[:, None]).flatten(1, 2)
-
-
-def crop_by_class(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """As `split_by_class`, each class then cropped to its bounding box and resized to the frame (nearest).
-
-    (N,3,H,W), (N,C,H,W) -> (N,3C,H,W), and the labels cropped likewise (N,C,H,W): where each class is in its own crop.
-
-    The released SMIS encoder does this; the paper does not say so. As there, the box is that of the rows and columns
-    whose sum over pixels and colours is not 0: a border whose values happen to cancel is left out, and a class none of
-    whose columns has a sum, such as one that is absent, stays as it is.
-    """
-    N, C, H, W = labels.shape
-    views = torch.cat([split_by_class(image, labels).view(N, C, 3, H, W), labels[:, :, None]], dim=2)  # (N,C,4,H,W)
-    colour = views[:, :, :3].sum(2)  # (N,C,H,W)
-    columns = colour.sum(2) != 0  # (N,C,W)
-    rows = (colour.sum(3) != 0) & columns.any(2, keepdim=True)  # (N,C,H)
-    rows, columns = _stretched(rows), _stretched(columns)  # where each pixel comes from
-    views = views.gather(3, rows[:, :, None, :, None].expand(N, C, 4, H, W))
-    views = views.gather(4, columns[:, :, None, None, :].expand(N, C, 4, H, W))
-    return views[:, :, :3].flatten(1, 2), views[:, :, 3]
-
-
-def _stretched(occupied: Tensor) -> Tensor:
-    """bool (N,C,size): for each output position its source, when the occupied range is stretched over the whole.
-
-    Whole numbers: floor(position * range / size) as torch's nearest resize has it where `size` is a power of two.
-    """
-    size = occupied.shape[2]
-    position = torch.arange(size, device=occupied.device)
-    first = torch.where(occupied, position, size).amin(2, keepdim=True)  # `size` where nothing is occupied
-    last = torch.where(occupied, position, -1).amax(2, keepdim=True)
-    source = first + position * (last - first + 1).clamp(min=0) // size
-    return torch.where(first < size, source, position)
 
 
 def interleave_edge(labels: Tensor, C: int) -> Tensor:

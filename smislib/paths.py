@@ -31,6 +31,11 @@ def cache() -> Path:
     return home() / "runs" / ".cache"
 
 
+def bench() -> Path:
+    """What `smis bench` measured on this machine."""
+    return home() / "runs" / "bench"
+
+
 def figures(preset: str) -> Path:
     """`figures/` holds the `demo` figures; other presets never overwrite them."""
     return home() / "figures" if preset == "demo" else home() / "figures" / preset

@@ -1,6 +1,5 @@
 """The building blocks against plain operations, slow references and a second process."""
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm, crop_by_class, interleave_edge, split_by_class
+from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm, interleave_edge
 
 few = configured(max_examples=15)
 groups_ = st.sampled_from([1, 2, 3, 4])
@@ -84,62 +83,7 @@ def test_a_block_adds_a_shortcut_to_two_convolutions():
         assert (block.shortcut is None) == (into == out)
 
 
-# --- class split ------------------------------------------------------------------------------------------------------
-
-
-def split_reference(image: np.ndarray, labels: np.ndarray, crop: bool) -> np.ndarray:
-    (N, C, H, W), views = labels.shape, []
-    for n in range(N):
-        for c in range(C):
-            view = image[n] * labels[n, c]
-            rows, cols = np.flatnonzero(labels[n, c].any(1)), np.flatnonzero(labels[n, c].any(0))
-            if crop and len(rows):
-                box = view[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-                up, left = np.arange(H) * box.shape[1] // H, np.arange(W) * box.shape[2] // W
-                view = box[:, up][:, :, left]
-            views.append(view)
-    return np.stack(views).reshape(N, 3 * C, H, W)
-
-
-@st.composite
-def scenes(draw):
-    """Label maps with few classes present, some in one pixel, so that boxes of every size and absent classes occur."""
-    C, height, width = draw(st.integers(1, 5)), draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    values = draw(st.lists(st.integers(0, C - 1), min_size=2 * height * width, max_size=2 * height * width))
-    label_map = torch.tensor(values).view(2, height, width)
-    label_map[1] = label_map[1].where(label_map[1] < 2, 0)
-    return torch.randn(2, 3, height, width), one_hot(label_map, C)
-
-
-@configured(max_examples=60)
-@given(scene=scenes(), crop=st.booleans())
-def test_class_views_agree_with_a_loop_over_images_and_classes(scene, crop):
-    image, labels = scene
-    found = crop_by_class(image, labels)[0] if crop else split_by_class(image, labels)
-    np.testing.assert_array_equal(found.numpy(), split_reference(image.numpy(), labels.numpy(), crop))
-
-
-def test_the_crop_is_torchs_nearest_resize():
-    """As the released encoder resizes; at a power of two no rounding can differ."""
-    image, labels = torch.randn(1, 3, 16, 16), torch.zeros(1, 2, 16, 16)
-    labels[:, 1, 3:8, 2:13] = 1
-    expected = F.interpolate(image[:, :, 3:8, 2:13], (16, 16), mode="nearest")
-    found, _ = crop_by_class(image, labels)
-    assert torch.equal(found[:, 3:], expected)
-    assert not found[:, :3].any()  # class 0 is absent
-
-
-def test_the_box_of_a_crop_is_that_of_the_sums_as_released():
-    """Rows and columns whose pixels sum to 0 are no part of the box; a class without any column sum stays as it is."""
-    image, labels = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
-    labels[:, 0, 2:6, 1:7], labels[:, 1, 6:8] = 1, 1
-    image[:, :, 2:6, 2:6] = torch.rand(3, 4, 4) + 0.5
-    image[:, 0, 2, 1], image[:, 1, 3, 1] = 0.5, -0.5  # column 1 cancels, 6 is mid-grey: the box is that of columns 2 to 5
-    image[:, 0, 6], image[:, 2, 7] = 0.25, -0.25  # every column cancels, though no row does
-    found, _ = crop_by_class(image, labels)
-    assert torch.equal(found[:, :3], F.interpolate(image[:, :, 2:6, 2:6], (8, 8), mode="nearest"))
-    assert torch.equal(found[:, 3:6], image * labels[:, 1:2])
-    assert not found[:, 6:].any()
+# --- instance edges --------------------------------------------------------------------------------------------------
 
 
 def test_edges_interleave_with_classes():

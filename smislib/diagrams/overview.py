@@ -8,8 +8,9 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor, nn
 
 from .. import viz
+from ..class_view import crop_by_class, split_by_class
 from ..data.spec import Classes
-from ..layers import CGBlock, CGNorm, crop_by_class, split_by_class
+from ..layers import CGBlock, CGNorm
 from .lanes import FAINT, INK, PAPER, SMALL, Lanes, arrow, legend, size_text, soft
 from .reading import read
 

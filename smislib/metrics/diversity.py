@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from ..errors import SmisError, did_you_mean
 from . import Measurement, bootstrap_weights, uncertainty
-from .lpips import Lpips
+from .lpips import Lpips, neighbours
 
 MID_GREY = 0.0  # of images in [-1,1]
 
@@ -44,18 +44,14 @@ class Pool(Protocol):
 
 def masked(distance: Lpips, images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     """L inside and outside `region` bool (H,W), (k-1,) each, of consecutive `images` (k,3,H,W) painted grey elsewhere."""
-    inside, outside = (distance.embed(torch.where(side, images, MID_GREY)) for side in (region, ~region))
-    return distance.distance(*_consecutive(inside)), distance.distance(*_consecutive(outside))
+    inside, outside = (distance.consecutive(torch.where(side, images, MID_GREY)) for side in (region, ~region))
+    return inside, outside
 
 
 def spatial(distance: Lpips, images: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
     """Means inside and outside `region` bool (H,W) of the distance maps of consecutive `images` (k,3,H,W): (k-1,) each."""
-    maps = distance.distance_map(*_consecutive(distance.embed(images)), tuple(region.shape))
+    maps = distance.distance_map(*neighbours(distance.embed(images)), tuple(region.shape))
     return maps[:, region].mean(1), maps[:, ~region].mean(1)
-
-
-def _consecutive(features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    return [f[:-1] for f in features], [f[1:] for f in features]
 
 
 READINGS = {"masked": masked, "spatial": spatial}
@@ -176,8 +172,8 @@ def lpips_diversity(
     """LPIPS of outputs for one label map with every code drawn anew: m pairs for each of the first n of `labels`, or all."""
     values = []
     for i in range(len(labels) if n is None else min(n, len(labels))):
-        features = distance.embed(_draw(sample, labels[i : i + 1], None, m + 1, (seed, i)))
-        values.append(distance.distance(*_consecutive(features)).double().mean().item())
+        images = _draw(sample, labels[i : i + 1], None, m + 1, (seed, i))
+        values.append(distance.consecutive(images).double().mean().item())
     resampled = bootstrap_weights(len(values), n_boot, seed) @ np.array(values)
     protocol = {**distance.protocol, "resolution": _resolution(labels), "n": len(values), "m": m, "seed": seed}
     metric = f"LPIPS{distance.suffix}"

@@ -6,12 +6,15 @@ root of S1 S2 can when there are fewer images than features. FID is biased upwar
 protocol, and KID, unbiased, stands beside it.
 """
 
+import hashlib
+import zipfile
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .. import atomic, config, paths
 from ..errors import SmisError
 from . import Measurement, uncertainty
 
@@ -20,6 +23,29 @@ def features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> 
     """Images (N,3,H,W) in [-1,1], batch by batch -> features float64 (n,d)."""
     with torch.no_grad():
         return np.concatenate([extract(images).double().cpu().numpy() for images in batches])
+
+
+def real_features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
+    """As `features`, of images that come again, as those of a test split do for every run: kept in the store's cache.
+
+    What a batch gives is named by its pixels and by all else that it depends on; a file that cannot be read is made again.
+    """
+    kind = config.content_hash([extract.protocol, str(extract.device), torch.get_num_threads(), torch.__version__])
+    return np.concatenate([_kept(extract, images, kind) for images in batches])
+
+
+def _kept(extract: Callable[[Tensor], Tensor], images: Tensor, kind: str) -> np.ndarray:
+    pixels = images.cpu().numpy()
+    content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    path = paths.cache() / "features" / f"{config.content_hash([kind, content, pixels.shape, str(pixels.dtype)])}.npz"
+    try:
+        with np.load(path) as file:
+            return file["features"]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        pass
+    found = features(extract, [images])
+    atomic.write(path, lambda temporary: np.savez(temporary, features=found))
+    return found
 
 
 def frechet(mu1: np.ndarray, S1: np.ndarray, mu2: np.ndarray, S2: np.ndarray) -> float:
@@ -77,9 +103,9 @@ def measure(
 ) -> list[Measurement]:
     """FID and KID of batches of real and generated images in [-1,1].
 
-    `extract` is `backbones.EmbeddedFeatures()` or `inception.InceptionFeatures()`: it brings its `protocol`.
+    `extract` is `backbones.EmbeddedFeatures()` or `inception.InceptionFeatures()`: it brings its `protocol` and `device`.
     """
-    real, fake = features(extract, real), features(extract, fake)
+    real, fake = real_features(extract, real), features(extract, fake)
     protocol = {**extract.protocol, "n real": len(real), "n": len(fake), "seed": seed}
     how = f"bootstrap over images, mean shifted to the value, {n_boot} resamples" if n_boot else "none"
     spread = uncertainty(fid_bootstrap(real, fake, n_boot, seed)) if n_boot else {}

@@ -28,7 +28,7 @@ class DigitJudge:
     approximation of a Gaussian kernel, is fitted on all 1,437 real digits for training at the same size: the same each time.
     """
 
-    suffix = "[embedded]"
+    suffix, device = "[embedded]", "cpu"
 
     def __init__(self, size: int = 32):
         from sklearn.kernel_approximation import Nystroem

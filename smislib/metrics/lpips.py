@@ -26,7 +26,7 @@ ALEXNET = backbones.Official(
 class Lpips:
     """A perceptual distance. Images are float (N,3,H,W) in [-1,1]; distances are >= 0.
 
-    `layers` maps images to feature maps, one per layer; `channel_weights` has one weight (c,) or number per layer.
+    `layers` maps images on `device` to feature maps, one per layer; `channel_weights` has one weight (c,) or number per layer.
     """
 
     def __init__(
@@ -38,9 +38,10 @@ class Lpips:
         suffix: str,
         weight_hash: str,
         implementation: str,
+        device: str | torch.device = "cpu",
     ):
-        self.layers, self.name, self.suffix, self.weight_hash = layers, name, suffix, weight_hash
-        self.scales = [torch.as_tensor(w, dtype=torch.float32).sqrt() for w in channel_weights]
+        self.layers, self.name, self.suffix, self.weight_hash, self.device = layers, name, suffix, weight_hash, device
+        self.scales = [torch.as_tensor(w, dtype=torch.float32, device=device).sqrt().view(-1, 1, 1) for w in channel_weights]
         self.protocol = {
             "distance": implementation,
             "backbone": name,
@@ -53,29 +54,36 @@ class Lpips:
         """Scaled unit features, one (N,c,h,w) per layer: what `distance` and `distance_map` compare."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise SmisError(f"LPIPS needs images (N,3,H,W) in [-1,1], found a tensor of shape {tuple(images.shape)}.")
-        return [
-            F.normalize(f, dim=1, eps=1e-10) * s.to(f.device).view(-1, 1, 1)
-            for f, s in zip(self.layers(images), self.scales, strict=True)
-        ]
+        maps = self.layers(images.to(self.device))
+        return [F.normalize(f, dim=1, eps=1e-10) * s for f, s in zip(maps, self.scales, strict=True)]
 
     @staticmethod
     def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
         """Embedded pairs -> (N,)."""
-        return sum((x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True))
+        return sum((x - y).square_().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True))
 
     @staticmethod
     def distance_map(a: Sequence[Tensor], b: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """Embedded pairs -> (N,H,W): every layer's map, bilinear at `size`, summed."""
-        maps = [(x - y).square().sum(1, keepdim=True) for x, y in zip(a, b, strict=True)]
+        maps = [(x - y).square_().sum(1, keepdim=True) for x, y in zip(a, b, strict=True)]
         return sum(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in maps)[:, 0]
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """Images (N,3,H,W) -> distances (N,)."""
         return self.distance(self.embed(a), self.embed(b))
 
+    def consecutive(self, images: Tensor) -> Tensor:
+        """Images (k,3,H,W) -> distances (k-1,) of each to the next. Every image is embedded once."""
+        return self.distance(*neighbours(self.embed(images)))
+
     def spatial(self, a: Tensor, b: Tensor) -> Tensor:
         """Images (N,3,H,W) -> where they differ, (N,H,W)."""
         return self.distance_map(self.embed(a), self.embed(b), tuple(a.shape[-2:]))
+
+
+def neighbours(features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Embedded images (k,c,h,w) of each layer as pairs: all but the last, and what comes after each."""
+    return [f[:-1] for f in features], [f[1:] for f in features]
 
 
 def embedded(device: str | torch.device = "cpu") -> Lpips:
@@ -93,6 +101,7 @@ def from_network(net: backbones.FeatureNet) -> Lpips:
         suffix="[embedded]",
         weight_hash=net.weight_hash,
         implementation="smislib.metrics.lpips, uniform weights, mean over stages",
+        device=net.centre.device,
     )
 
 
@@ -121,4 +130,5 @@ def alexnet(device: str | torch.device = "cpu") -> Lpips:
         suffix="",
         weight_hash=backbones.file_hash(path),
         implementation="lpips 0.1, linear weights v0.1",
+        device=device,
     )

@@ -70,8 +70,8 @@ def measure(samples: Samples, labels: Pool, *, n: int, m: int, distance: Lpips, 
         for i in range(shared["n"]):
             key = int(np.random.SeedSequence((seed, i)).generate_state(1, np.uint64)[0] >> 1)
             images = sample(labels[i : i + 1], m + 1, torch.Generator().manual_seed(key))
-            pairs = images[:-1], images[1:]
-            values.append([f(*pairs).double().mean().item() for f in (distance, ms_ssim)])
+            pairs = distance.consecutive(images), ms_ssim(images[:-1], images[1:])
+            values.append([d.double().mean().item() for d in pairs])
         resampled = bootstrap_weights(len(values), 1000, seed) @ np.array(values)
         protocols = {
             f"LPIPS{distance.suffix}": distance.protocol,

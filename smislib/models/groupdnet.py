@@ -17,9 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import patterns
+from ..class_view import crop_by_class, split_by_class
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
-from ..layers import CGBlock, check_labels, crop_by_class, glorot_, he_, interleave_edge, split_by_class, strided_convs
+from ..layers import CGBlock, check_labels, glorot_, he_, interleave_edge, strided_convs
 from ..patterns import Patterns
 from .discriminators import MultiscaleDiscriminator
 
