@@ -14,11 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import atomic, data, paths, results, runs
+from . import atomic, data, folded, paths, patterns, results, runs, schedules
 from .class_view import crop_by_class
 from .config import DataSpec
 from .errors import SmisError, did_you_mean
+from .layers import ParamFreeBatchNorm, glorot_
 from .metrics import diversity, lpips
+from .models import groupdnet
 from .sample import draw, generate, resample, vary
 
 Way = Callable[[], tuple[Tensor, ...]]
@@ -127,7 +129,44 @@ def mcsd(n: int = 4, m: int = 19, *, drawing: bool = False) -> Race:
     return Race(plain, ours, sizes, tolerance=1e-5)
 
 
+def generator(of: str, codes: int = 1, *, preset: str = "paper", size: int = 256) -> Race:
+    """GroupDNet as for `of`, deepfashion or ade20k, with random weights: some codes for one label map, drawn here, of which
+    nothing is known before each turn.
+    """
+    drawn, C = {"deepfashion": ("mannequins", 8), "ade20k": ("rooms", 151)}[of]
+    spec, s = DataSpec(drawn, size, size), schedules.schedule("groupdnet", preset, size, size, C, of)
+    torch.manual_seed(0)
+    G = groupdnet.Generator(s)
+    G.apply(partial(glorot_, gain=1.0))
+    sample = data.open_first(spec, "test", 1)[0]
+    labels = F.one_hot(sample["label_map"], s.C).movedim(-1, 0)[None].float()
+    z = torch.randn(codes, *s.z_shape)
+    norms = [module for module in G.modules() if isinstance(module, ParamFreeBatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.inference_mode():
+        G(labels, z[:1])  # gives the norms statistics that fit
+    fast = folded.Folded(G.eval())
+
+    @torch.inference_mode()
+    def plain() -> tuple[Tensor, ...]:
+        with patterns.dense():
+            return tuple(G(labels, one) for one in z.split(1))
+
+    def ours() -> tuple[Tensor, ...]:
+        fast.forget()
+        return tuple(fast(labels, one) for one in z.split(1))
+
+    present = len(sample["label_map"].unique())
+    sizes = {"parameters": sum(p.numel() for p in G.parameters()), "classes": s.C, "present": present, "codes": codes}
+    return Race(plain, ours, sizes | {"size": f"{size}x{size}"}, tolerance=1e-4)
+
+
 BENCHMARKS: dict[str, Callable[[], Race]] = {
+    "generator deepfashion": partial(generator, "deepfashion"),
+    "16 codes deepfashion": partial(generator, "deepfashion", 16),
+    "generator ade20k": partial(generator, "ade20k"),
+    "16 codes ade20k": partial(generator, "ade20k", 16),
     "class view": class_view_crop,
     "mCSD": mcsd,
     "mCSD with generator": partial(mcsd, n=2, drawing=True),

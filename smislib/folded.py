@@ -56,9 +56,13 @@ class Folded(nn.Module):
     def forward(self, labels: Tensor, z: Tensor | None) -> Tensor:
         return self.G(labels, z)
 
+    def forget(self) -> None:
+        """The label map that was seen last."""
+        self._labels = None
+
     def _remembered(self, labels: Tensor) -> list[Tensor | Patterns]:
         """The conditions of the last label maps, the same objects if they are asked for again: by that a norm knows them."""
-        if self._labels is None or not (self._labels.shape == labels.shape and torch.equal(self._labels, labels)):
+        if self._labels is None or self._labels.shape != labels.shape or not torch.equal(self._labels, labels):
             self._labels, self._conditions = labels, type(self.G).conditions(self.G, labels)
         return self._conditions
 

@@ -8,6 +8,9 @@ What lies outside the frame is no class: it adds nothing at the first convolutio
 the first would give for pixels without a class (its bias). So it has a number of its own.
 """
 
+import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +67,17 @@ def conditions(labels: Tensor, C: int, sizes: list[tuple[int, int]], seen: Tenso
                 found = find(F.interpolate(labels, size, mode="nearest"), C, of_size[size])
                 of_size[size] = of_size[size] if found is None else found
     return [of_size[size] for size in sizes]
+
+
+@contextlib.contextmanager
+def dense() -> Iterator[None]:
+    """Within it conditions are the labels themselves, however large: the path that patterns are compared with."""
+    global LARGE
+    before, LARGE = LARGE, math.inf
+    try:
+        yield
+    finally:
+        LARGE = before
 
 
 def find(labels: Tensor, C: int, seen: Tensor | None = None) -> Patterns | None:

@@ -127,7 +127,15 @@ def test_damaged_features_are_computed_again(extract, empty_home, damage):
 
 @pytest.mark.parametrize(
     "race",
-    [lambda: bench.class_view_crop(2, 12, 32, 3), lambda: bench.mcsd(1, 2), lambda: bench.mcsd(1, 2, drawing=True)],
+    [
+        lambda: bench.generator("deepfashion", preset="smoke", size=128),
+        lambda: bench.generator("deepfashion", 2, preset="smoke", size=128),
+        lambda: bench.generator("ade20k", preset="smoke", size=128),
+        lambda: bench.generator("ade20k", 2, preset="smoke", size=128),
+        lambda: bench.class_view_crop(2, 12, 32, 3),
+        lambda: bench.mcsd(1, 2),
+        lambda: bench.mcsd(1, 2, drawing=True),
+    ],
     ids=bench.BENCHMARKS,
 )
 def test_a_benchmark_runs_and_keeps_its_record(monkeypatch, empty_home, capsys, race):

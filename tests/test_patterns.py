@@ -124,7 +124,7 @@ def some_labels(s, n: int = 1) -> torch.Tensor:
     [("groupdnet", {}), ("edges", {}), ("groupdnet", {"norm": "group"}), ("spade", {}), ("spade", {"norm": "instance"}),
      ("spade", {"kernel": 1}), ("spade", {"conditioning": "concat"})],
 )  # fmt: skip
-def test_a_folded_generator_draws_what_the_plain_one_does(model, changes, monkeypatch):
+def test_a_folded_generator_draws_what_the_plain_one_does(model, changes):
     networks = large(model, **changes)
     fast, s = folded.fold(networks), networks.schedule
     assert fast is not networks and fast.schedule is s
@@ -134,9 +134,9 @@ def test_a_folded_generator_draws_what_the_plain_one_does(model, changes, monkey
     found = {}
     for labels in (one, three, one):
         found[len(labels)] = generate(fast, labels, z)
-    monkeypatch.setattr(patterns, "LARGE", 1000)  # the plain layers
-    for labels in (one, three):
-        torch.testing.assert_close(found[len(labels)], generate(networks, labels, z), atol=1e-4, rtol=1e-4)
+    with patterns.dense():
+        for labels in (one, three):
+            torch.testing.assert_close(found[len(labels)], generate(networks, labels, z), atol=1e-4, rtol=1e-4)
     assert all(torch.equal(value, before[key]) for key, value in networks.state_dict().items())
 
 
