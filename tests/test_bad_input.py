@@ -248,6 +248,10 @@ COMMANDS = [
     ("notebooks ../cli", "unknown notebook"),
     ("report --preset smokey --no-pdf", "unknown preset 'smokey'"),
     ("report --preset ../../elsewhere --no-pdf", "unknown preset '../../elsewhere'"),
+    ("why table01 GroupDNet", "Missing argument"),
+    ("why table01 GroupDNet FID --preset smokey", "unknown preset 'smokey'"),
+    ("why table01 GroupDNet FID --preset smoke", "has no tables"),
+    ("why nowhere/table01.csv GroupDNet FID --preset smoke", "has no tables"),
     ("publish --preset smokey", "unknown preset 'smokey'"),
     ("publish --preset smoke --paper spad", "unknown paper 'spad'"),
     ("publish --preset smoke", "no finished run"),
@@ -1091,6 +1095,22 @@ def test_a_bad_checkpoint_of_a_run_is_named(work, made, body, words):
     arguments = ["train", "groupdnet", "--preset", "smoke", "--no-progress", "--set", "data.n_train=8", "--set", "data.n_test=6"]
     refused([*arguments, "--accelerator", "cpu"], words)
     assert not (work / "payload_ran").exists()
+
+
+TABLES = [
+    ("empty", b"", "table.csv is not a table with its caption"),
+    ("no caption", b"model,FID\nA,1\n", "table.csv is not a table with its caption"),
+    ("a row too short", b"# caption\nmodel,FID\nA\n", "table.csv is not a table with its caption"),
+    ("binary", b"# caption\n\xff\xfe", "table.csv"),
+    ("another row", b"# caption\nmodel,FID\nA,1\n", "unknown row of table.csv 'GroupDNet'"),
+    ("another column", b"# caption\nmodel,IS\nGroupDNet,1\n", "FID"),
+]
+
+
+@pytest.mark.parametrize(("name", "body", "words"), TABLES, ids=ids(TABLES))
+def test_a_table_that_was_edited_is_named(work, name, body, words):
+    (work / "table.csv").write_bytes(body)
+    refused("why table.csv GroupDNet FID --preset smoke", words)
 
 
 # --- published values -------------------------------------------------------------------------------------------------
