@@ -54,4 +54,5 @@ def cannot_write(path: Path | str, error: Exception) -> SmisError:
 
 def first_line(error: Exception) -> str:
     """What an error says, in a line that fits into another message."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0][:160]
+    first, *rest = (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).splitlines()
+    return (rest[0].strip() if first.endswith(":") and rest else first)[:160].rstrip(".")

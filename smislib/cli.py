@@ -75,13 +75,14 @@ def show(run: Annotated[str, typer.Argument(help="name of a run, or its beginnin
     from . import config, results, runs
 
     found = runs.find(run)
+    records = results.read(found.records)  # damaged ones are an error before anything is shown
     print(json.dumps(config.to_dict(found.experiment), indent=1))
     history = found.history()
     if history:
         last = history[-1]
         print(f"step {last['step']} of {found.experiment.train.steps}, {last['seconds'] / last['step']:.3f} s/step")
     print(f"{'finished' if found.finished else 'not finished: smis train resumes it'}: {found.folder}")
-    for record in results.read(found.records):
+    for record in records:
         print(_line(record))
 
 
@@ -211,6 +212,8 @@ def render(
     from . import atomic
     from .studio import render as render_recipe
 
+    if Path(out).suffix.lower() != ".png":
+        raise SmisError(f"the picture is written as PNG, found --out {out}: name it NAME.png.")
     picture = render_recipe(recipe, model)
     atomic.write(Path(out), lambda temporary: picture.save(temporary, "png"))
     print(out)
@@ -275,10 +278,17 @@ def main() -> None:
         status, message = BAD_INPUT, str(error)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        status, message = (
+            BAD_INPUT,
+            f"{error.filename!s:.200}: {error.strerror}. Check the path, and what may be read and written there.",
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
             raise
-        status, message = BAD_INPUT, f"{error.format_message()} `smis --help` lists the commands and their options."
+        status, message = BAD_INPUT, f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
     if status == INTERRUPTED:
         message = "stopped. The same command resumes from the last checkpoint."
     if message and _is_first_process():

@@ -16,6 +16,7 @@ from .errors import SmisError, did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of Lightning Fabric, those that keep float32 weights
 OPTIMIZERS = ("adam", "sgd")
+LARGEST = 2**31 - 1  # of a count or a seed
 
 ADDED = {"added": True}  # metadata of a field that came later: while it has its default, older experiments keep their hash
 
@@ -35,6 +36,12 @@ class DataSpec:
     margin: float = field(
         default=0.0, metadata=ADDED
     )  # train on random cuts of images this share larger: 30/256 for ADE20K and COCO-Stuff (SPADE)
+
+    def __post_init__(self):
+        _at_least(self, 1, "height", "width", "n_train", "n_test")
+        _at_least(self, 0, "seed")
+        if not 0 <= self.margin <= 1:
+            raise SmisError(f"data.margin is the share, in [0, 1], by which images are larger than the cut, found {self.margin}.")
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,13 @@ class Experiment:
     evaluation: EvalSpec
     made_with: tuple[str, ...] = ()  # versions of what training reads beside this: the renderer, the perceptual network
 
+    def __post_init__(self):
+        _at_least(self, 0, "seed")
+        for side in ("height", "width"):
+            made_for, given = getattr(self.network, side, None), getattr(self.data, side)
+            if made_for not in (None, given):
+                raise SmisError(f"network.{side}={made_for} does not fit data.{side}={given}, from which it follows: set that.")
+
     @property
     def hash(self) -> str:
         """Sixteen hex digits over everything that changes training (the evaluation protocol does not)."""
@@ -134,7 +148,7 @@ def to_dict(spec: Any) -> dict:
 def from_dict(cls: type, values: dict) -> Any:
     """The inverse of `to_dict`. A key that `cls` does not have is an error that names the nearest one."""
     if not isinstance(values, dict):
-        raise SmisError(f"{cls.__name__} is made of named values, found {values!r}.")
+        raise SmisError(f"{cls.__name__} is made of named values, found {values!r:.80}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = _hints(cls)
     for key in values:
@@ -146,23 +160,30 @@ def from_dict(cls: type, values: dict) -> Any:
     return cls(**{key: _convert(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()})
 
 
-def replace(spec: Any, assignments: dict[str, str]) -> Any:
-    """`spec` with dotted keys replaced by parsed text, e.g. {"train.steps": "100"}: the command line's `--set`."""
-    for path, text in assignments.items():
-        head, _, rest = path.partition(".")
+def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
+    """`spec` with dotted keys replaced by parsed text, e.g. {"train.steps": "100"}: the command line's `--set`.
+
+    `within` is what a message puts before a key: "train.".
+    """
+    for key, text in assignments.items():
+        path = within + key
+        head, _, rest = key.partition(".")
         fields = {f.name for f in dataclasses.fields(spec)}
         if head not in fields:
             raise did_you_mean(f"{type(spec).__name__} key", head, fields)
         old = getattr(spec, head)
         if rest:
             if not dataclasses.is_dataclass(old):
-                raise SmisError(f"{head} is a single value, it has no {rest!r}.")
-            new = replace(old, {rest: text})
+                raise SmisError(f"{within}{head} is a single value, it has no {rest!r}.")
+            new = replace(old, {rest: text}, f"{within}{head}.")
         elif dataclasses.is_dataclass(old):
             keys = ", ".join(f"{path}.{f.name}" for f in dataclasses.fields(old))
             raise SmisError(f"{path} is a group of values; change one of {keys}.")
         else:
-            new = _convert(_hints(type(spec))[head], _parse(text), path)
+            value = _parse(text)
+            if not all(math.isfinite(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, float)):
+                raise SmisError(f"{path} must be finite, found {text}.")
+            new = _convert(_hints(type(spec))[head], value, path)
         spec = dataclasses.replace(spec, **{head: new})
     return spec
 
@@ -177,14 +198,15 @@ def _is_absent(spec: Any, f: dataclasses.Field) -> bool:
 def _at_least(spec: Any, least: int, *names: str) -> None:
     for name in names:
         value = getattr(spec, name)
-        if value is not None and value < least:
-            raise SmisError(f"{type(spec).__name__}.{name} must be at least {least}, found {value}.")
+        if value is not None and not least <= value <= LARGEST:
+            bound = f"at least {least}" if value < least else f"at most {LARGEST}"
+            raise SmisError(f"{type(spec).__name__}.{name} must be {bound}, found {value}.")
 
 
 def _parse(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -196,6 +218,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise SmisError(f"{where} must be a list, found {value!r}.")
+        if args[-1] is not Ellipsis and len(value) != len(args):
+            raise SmisError(f"{where} must be a list of {len(args)} values, found {value!r}.")
         return tuple(_convert(args[0], v, where) for v in value)
     if origin is not None:  # X | None
         return _convert(next(a for a in args if a is not type(None)), value, where)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import presets, runs
+from . import pickled, presets, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError, did_you_mean
 from .models import MODELS
@@ -116,15 +116,19 @@ def convert(source: Path | str, name: str, target: Path | str | None = None) -> 
     A folder, `name` e.g. "smis/deepfashion", holds one file *_net_G.pth for each of its players (OASIS: *_EMA.pth, *_D.pth).
     """
     source = Path(source)
+    default = source / f"{name.replace('/', '-')}.safetensors" if source.is_dir() else source.with_suffix(".safetensors")
+    target = Path(target or default)
+    if target.suffix != ".safetensors" or target.is_dir() or target.resolve() == source.resolve():
+        raise SmisError(f"the weights cannot be written to {target}: give --out another file, named NAME.safetensors.")
     files = _files_of(source, name) if source.is_dir() else {name: source}
-    networks, experiment = _empty(next(iter(files))), _checkpoint(next(iter(files))).experiment
+    experiment = _checkpoint(next(iter(files))).experiment
+    states = {full_name: _read(file) for full_name, file in files.items()}  # before the networks, which take seconds
+    networks = _empty(next(iter(files)))
     for full_name, file in files.items():
-        fill(networks, full_name, file)
+        fill(networks, full_name, states.pop(full_name), file)
     for player in PLAYERS:
         if not any(full_name.endswith(player) for full_name in files):
             setattr(networks, player, None)
-    default = source / f"{name.replace('/', '-')}.safetensors" if source.is_dir() else source.with_suffix(".safetensors")
-    target = Path(target or default)
     runs.save(target, networks, experiment)
     return target
 
@@ -149,12 +153,16 @@ def _empty(name: str) -> nn.Module:
         return MODELS[experiment.model].networks(experiment.network)
 
 
-def fill(networks: nn.Module, name: str, source: Mapping[str, Tensor] | Path | str) -> nn.Module:
-    """Give the player `name` of `networks`, of whatever widths, the weights of an official state dict; returns the player."""
+def fill(networks: nn.Module, name: str, source: Mapping[str, Tensor] | Path | str, called: object = None) -> nn.Module:
+    """Give the player `name` of `networks`, of whatever widths, the weights of an official state dict; returns the player.
+
+    `called` is what messages call the source, where that is not its path.
+    """
+    called = called or ("the state dict" if isinstance(source, Mapping) else source)
     state = {key: value for key, value in _read(source).items() if not key.endswith("num_batches_tracked")}
     network = getattr(networks, name[-1])
     keys = {official_key(ours, name): ours for ours in network.state_dict()}
-    _compare(state, {theirs: network.state_dict()[ours].shape for theirs, ours in keys.items()}, name, source)
+    _compare(state, {theirs: network.state_dict()[ours].shape for theirs, ours in keys.items()}, name, called)
     state = {keys[theirs]: value.to(torch.float32, copy=True) for theirs, value in state.items()}
     network.load_state_dict(state, assign=True)
     return network.eval()
@@ -165,17 +173,13 @@ def _read(source: Mapping[str, Tensor] | Path | str) -> Mapping[str, Tensor]:
         path = Path(source)
         if not path.is_file():
             raise SmisError(f"there is no file {path}. Give the .pth file that the authors released.")
-        try:
-            source = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            reason = str(error).splitlines()[0][:160]
-            raise SmisError(f"{path} cannot be read as weights ({reason}): it is damaged, or no file of torch.save.") from error
-        if not isinstance(source, Mapping) or not all(isinstance(v, Tensor) for v in source.values()):
+        source = pickled.read(path)
+        if not isinstance(source, Mapping) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in source.items()):
             raise SmisError(f"{path} holds a {type(source).__name__}, expected a state dict: names with a tensor each.")
     return source
 
 
-def _compare(found: Mapping[str, Tensor], expected: dict[str, torch.Size], name: str, source: object) -> None:
+def _compare(found: Mapping[str, Tensor], expected: dict[str, torch.Size], name: str, called: object) -> None:
     """Raise SmisError unless keys and shapes agree."""
     missing = [f"{key} {list(expected[key])}" for key in expected if key not in found]
     unexpected = [f"{key} {list(found[key].shape)}" for key in found if key not in expected]
@@ -187,8 +191,7 @@ def _compare(found: Mapping[str, Tensor], expected: dict[str, torch.Size], name:
     parts = {"missing": missing, "unexpected": unexpected, "of another shape": reshaped}
     if any(parts.values()):
         told = "; ".join(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts.items() if keys)
-        what = "the state dict" if isinstance(source, Mapping) else source
-        raise SmisError(f"{what} is not {name}: of {len(expected)} keys, {told}. {_guess(found)}")
+        raise SmisError(f"{called} is not {name}: of {len(expected)} keys, {told}. {_guess(found)}")
 
 
 def _some(keys: list[str], n: int = 4) -> str:

@@ -21,6 +21,7 @@ from . import atomic, paths, runs
 from .config import content_hash
 from .errors import SmisError, did_you_mean
 from .metrics.backbones import file_hash
+from .presets import check_preset
 
 MADE_FROM = "made_from"  # metadata of an executed copy
 
@@ -47,10 +48,12 @@ def execute(
     Raises SmisError for a parameter that the notebook does not have, and for a cell that fails (the copy then
     shows where).
     """
+    check_preset(preset)
     notebook = jupytext.read(source)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    values = {"preset": preset} | {k: _literal(v) for k, v in (parameters or {}).items()}
-    _check_parameters(source, notebook, values)
+    given = {k: _literal(v) for k, v in (parameters or {}).items()}
+    _check_parameters(source, notebook, given)
+    values = {"preset": preset} | given
     output = paths.executed(preset) / f"{source.stem}.ipynb"
     draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
     atomic.write(draft, lambda path: nbformat.write(notebook, path))
@@ -141,12 +144,17 @@ def _check_parameters(source: Path, notebook: NotebookNode, values: dict) -> Non
     for name in values:
         if name not in known:
             raise did_you_mean(f"parameter of {source.name}", name, known)
+        if name == "preset":
+            raise SmisError(f"the preset of {source.name} is no -p of its own: give --preset.")
+        wanted, value = type(known[name]), values[name]
+        if known[name] is not None and type(value) is not wanted and (wanted, type(value)) != (float, int):
+            raise SmisError(f"parameter {name} of {source.name} must be {wanted.__name__}, found {value!r}.")
 
 
 def _literal(text: str) -> object:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

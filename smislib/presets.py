@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from . import config, data, papers, paths, runs
+from . import atomic, config, data, papers, paths, runs
 from .config import DataSpec, EvalSpec, Experiment, TrainSpec
-from .data import aligned, views
+from .data import aligned, class_folders, formats, views
 from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
@@ -21,6 +22,7 @@ from .models import MODELS
 from .schedules import ABLATION, CHANGED, schedule
 
 PRESETS = ("smoke", "demo", "paper")
+OF_FILES = (*formats.NAMES, *aligned.INPUT_SIDE, *class_folders.SPLITS)  # the data sets that may have a --root
 TABLE_1 = (*ABLATION[:-1], "bicyclegan", "dscgan", "groupdnet")  # the paper's row order
 TABLE_2 = ("bicyclegan", "dscgan", "pix2pixhd", "spade", "groupdnet")  # likewise
 
@@ -285,13 +287,20 @@ def rows(paper: str, everything: bool = False) -> list[tuple[str, str, str | Non
     return list(dict.fromkeys((model, *found) for model, name in pairs if (found := place(name))))
 
 
+def check_preset(preset: str) -> None:
+    """Raise SmisError for a preset that there is not: it names folders of figures and of notebooks."""
+    if preset not in PRESETS:
+        raise did_you_mean("preset", preset, PRESETS)
+
+
 def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     """The data set of a preset; `root` is the folder of a real one."""
     if name not in DATA_SPECS:
         raise did_you_mean("data set", name, DATA_SPECS)
-    if preset not in PRESETS:
-        raise did_you_mean("preset", preset, PRESETS)
+    check_preset(preset)
     spec = DATA_SPECS[name][preset]
+    if root and views.source(name) not in OF_FILES:
+        raise SmisError(f"{name} are drawn by the library and have no folder, found --root {root}: leave it out.")
     return replace(spec, root=root) if root else spec
 
 
@@ -311,9 +320,29 @@ def experiment(
     for key in ("model", "preset", "seed", "made_with"):  # they choose the values below, or follow from them
         if key in overrides:
             raise SmisError(f"{key} cannot be assigned: give the arguments, smis train MODEL --preset NAME --seed N.")
+    for key, option in {"data.name": "--data NAME", "data.root": "--root FOLDER"}.items():
+        if key in overrides:
+            raise SmisError(f"{key} cannot be assigned: give the argument, {option}.")
     sized = {k.removeprefix("data."): overrides.pop(k) for k in list(overrides) if k.startswith("data.")}
-    spec = config.replace(spec, sized)
-    return _made_with(config.replace(assemble(model, preset, seed, spec), overrides))
+    spec = config.replace(spec, sized, "data.")
+    made = config.replace(assemble(model, preset, seed, spec), overrides)
+    if any(key.startswith("network.") for key in overrides):
+        _check_network(made)
+    return _made_with(made)
+
+
+def _check_network(e: Experiment) -> None:
+    """Raise SmisError for values of `--set network.` that no network can be built of."""
+    C = data.classes(e.data).inputs
+    if not MODELS[e.model].whole and e.network.C != C:
+        raise SmisError(f"network.C={e.network.C} does not fit {e.data.name}, whose labels have {C} channels.")
+    try:
+        with torch.device("meta"):  # without memory
+            runs.build(e)
+    except SmisError:
+        raise
+    except Exception as error:  # whatever the values do to torch
+        raise SmisError(f"the values network.* make no {e.model} that can be built: {atomic.first_line(error)}.") from error
 
 
 def as_it_stands(e: Experiment) -> bool:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from . import notebooks, paths, presets, results, runs
-from .errors import SmisError
+from .errors import SmisError, did_you_mean
 from .models import MODELS
 from .presets import TABLE_1
 from .reproduce import NOTEBOOKS
@@ -29,6 +29,9 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
 
     Committed records of experiments that the store does not have stay, unless their preset has changed.
     """
+    presets.check_preset(preset)
+    if paper is not None and paper not in NOTEBOOKS:
+        raise did_you_mean("paper", paper, NOTEBOOKS)
     finished = [
         run
         for run in runs.list_runs()

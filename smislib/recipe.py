@@ -7,6 +7,8 @@ on the same machine (`smis render`). A `studio.Studio` makes the picture.
 import base64
 import io
 import json
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from . import atomic
+from . import atomic, config
 from .errors import SmisError
 
 
@@ -26,6 +28,10 @@ class Source:
 
     seed: int | None = None
     picture: str | None = None
+
+    def __post_init__(self):
+        if (self.seed is None) == (self.picture is None):
+            raise SmisError(f"a code comes from a seed or from a picture, found seed {self.seed!r} and picture {self.picture!r}.")
 
     def __str__(self) -> str:
         return f"seed {self.seed}" if self.picture is None else self.picture
@@ -38,6 +44,10 @@ class Part:
     a: Source
     b: Source
     t: float = 0.0
+
+    def __post_init__(self):
+        if not math.isfinite(self.t):
+            raise SmisError(f"t, the place between two codes, must be finite, found {self.t}.")
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,10 @@ class Recipe:
     spots: tuple[Spot, ...] = ()  # later ones over earlier ones
     input: str = ""  # a PNG: what the picture is made from where that is no label map (pix2pix)
 
+    def __post_init__(self):
+        if self.truncation is not None and not self.truncation > 0:
+            raise SmisError(f"truncation={self.truncation}: codes are drawn from [-t, t] for a t above 0.")
+
     def with_part(self, c: int, **changes) -> "Recipe":
         """With something else in part c."""
         parts = list(self.parts)
@@ -81,14 +95,34 @@ class Recipe:
 def read(path: str | Path) -> Recipe:
     """The recipe of a JSON file. Raises SmisError for a file that is none."""
     try:
-        body = json.loads(Path(path).read_text())
-        parts = tuple(Part(Source(**part["a"]), Source(**part["b"]), part["t"]) for part in body.pop("parts"))
-        spots = tuple(Spot(**spot) for spot in body.pop("spots", ()))
-        return Recipe(parts=parts, spots=spots, **body | {"pictures": tuple(map(tuple, body["pictures"]))})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        recipe = config.from_dict(Recipe, json.loads(Path(path).read_text("utf-8")))
+        maps = {"label_map": recipe.label_map, "instance_map": recipe.instance_map}
+        maps |= {f"spots[{i}]": spot.region for i, spot in enumerate(recipe.spots)}
+        maps |= {f"pictures[{i}], labels": labels for i, (_, _, labels) in enumerate(recipe.pictures)}
+        images = {"input": recipe.input} | {f"pictures[{i}]": image for i, (_, image, _) in enumerate(recipe.pictures)}
+        for what, text in [*maps.items(), *images.items()]:
+            if text or not (what in ("instance_map", "input") or (what == "label_map" and recipe.input)):  # else there is none
+                _decodable(what, text, unpack if what in maps else as_image)
+        return recipe
+    except (OSError, ValueError, RecursionError, SmisError) as error:
         raise SmisError(
             f"{path} is not a recipe of this version ({error}): the interface and `Recipe.save` write them."
         ) from error
+
+
+def _decodable(what: str, text: str, decode: Callable[[str], object]) -> None:
+    try:
+        decode(text)
+    except SmisError as error:
+        raise SmisError(f"{what}: {error}") from error
+
+
+def check_size(recipe: Recipe, height: int, width: int) -> None:
+    """Raise SmisError when its maps are not of the networks' size."""
+    for what, text in (("label map", recipe.label_map), ("instance map", recipe.instance_map)):
+        if text and unpack(text).shape != (height, width):
+            h, w = unpack(text).shape
+            raise SmisError(f"the {what} of the recipe is {w}x{h} (width x height), the networks take {width}x{height}.")
 
 
 def pack(values: Tensor) -> str:
@@ -98,8 +132,11 @@ def pack(values: Tensor) -> str:
 
 @lru_cache(64)
 def unpack(text: str) -> Tensor:
-    """Text that `pack` made -> int64 (H,W)."""
-    return torch.from_numpy(np.array(as_image(text)).astype(np.int64)) - 1
+    """Text that `pack` made -> int64 (H,W). Raises SmisError for another."""
+    image = as_image(text)
+    if not image.mode.startswith("I"):
+        raise SmisError(f"expected a 16-bit grey PNG, found {image.mode} pixels.")
+    return torch.from_numpy(np.array(image).astype(np.int64)) - 1
 
 
 def as_text(image: Image.Image) -> str:
@@ -110,5 +147,10 @@ def as_text(image: Image.Image) -> str:
 
 
 def as_image(text: str) -> Image.Image:
-    """The inverse."""
-    return Image.open(io.BytesIO(base64.b64decode(text)))
+    """The inverse. Raises SmisError for a text that is no image."""
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(text, validate=True)))
+        image.load()
+    except Exception as error:  # decoders raise what they like
+        raise SmisError(f"expected a PNG in base64, found {text!r:.40}.") from error
+    return image

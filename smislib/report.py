@@ -64,6 +64,7 @@ class Chapter:
 
 def report(preset: str = "demo", pdf: bool = True) -> Iterator[str]:
     """Write figures/report.html, and report.pdf where a Chromium is found; yields a line about each."""
+    presets.check_preset(preset)
     content = contents(preset)
     path = paths.figures(preset) / "report.html"
     atomic.write(path, lambda file: file.write_text(render(content)))

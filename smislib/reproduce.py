@@ -58,6 +58,9 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
     """
     if paper is not None and paper not in NOTEBOOKS:
         raise did_you_mean("paper", paper, NOTEBOOKS)
+    for name, n in {"seeds": seeds, "jobs": jobs}.items():
+        if n is not None and n < 1:
+            raise SmisError(f"{name} must be at least 1, found {n}.")
     started = time.monotonic()
     if root:
         os.environ["DATA_ROOT"] = root  # the notebooks' kernels read it

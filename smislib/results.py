@@ -21,6 +21,7 @@ from . import atomic, config, paths, presets, provenance, runs
 from .errors import SmisError
 from .metrics import METRICS, Measurement
 from .models import MODELS
+from .published import read as read_published
 
 # What may differ between two records of one column: it describes the model, not the measurement.
 OF_THE_MODEL = {"counted", "repeats", "raters", "resampled", "agreement", "kappa"}
@@ -39,7 +40,7 @@ class Record:
     seed: int
     experiment: str  # the hash that names the run's folder
     weights: str  # hash of the weights that were measured
-    interval: tuple[float, ...] | None = None  # 95 %
+    interval: tuple[float, float] | None = None  # 95 %
     spread: float | None = None
     device: str = "cpu"
     versions: dict = field(default_factory=dict)
@@ -105,7 +106,7 @@ def read_file(path: Path) -> list[Record]:
     """The records of one file. One that cannot be read is an error that names it."""
     try:
         return [config.from_dict(Record, body) for body in json.loads(path.read_text())]
-    except (json.JSONDecodeError, TypeError, SmisError) as error:
+    except (ValueError, TypeError, RecursionError, SmisError) as error:
         raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
 
 
@@ -233,8 +234,7 @@ def _difference(a: Record, b: Record) -> str:
 
 def published(paper: str, table: str) -> dict:
     """What a paper prints: {"columns": [...], "rows": {name: [value or None]}, "source": ..., "confidence": ...}."""
-    body = json.loads(paths.PUBLISHED.read_text())
-    return body[paper][table]
+    return read_published(paper, table)
 
 
 def _absent(model: str, metric: str) -> str:

@@ -15,6 +15,7 @@ A run's randomness is a function of (seed, step), so a checkpoint holds no gener
 import contextlib
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from . import atomic, config, paths
+from . import atomic, config, paths, pickled
 from .atomic import first_line
 from .config import Experiment
 from .errors import SmisError, did_you_mean
@@ -68,12 +69,12 @@ class Run:
         return self.weights.exists()
 
     def history(self) -> list[dict]:
-        """The log so far; a line that a crash cut short is not part of it."""
+        """The log so far; a line that a crash cut short, or that is no step, is not part of it."""
         entries = []
-        for line in self.log.read_text().splitlines() if self.log.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):
+        for line in self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []:
+            with contextlib.suppress(ValueError, RecursionError):
                 entries.append(json.loads(line))
-        return entries
+        return [e for e in entries if isinstance(e, dict) and all(_positive(e.get(key)) for key in ("step", "seconds"))]
 
     def shares(self) -> dict[str, float]:
         """The parts of its training time that went into data, G and D."""
@@ -107,12 +108,9 @@ class Run:
         if not path.exists():
             return None
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise SmisError(
-                f"checkpoint {path} cannot be read ({first_line(error)}): it is truncated or damaged. "
-                "Delete it to train this run from its start."
-            ) from error
+            return pickled.read(path)
+        except SmisError as error:
+            raise SmisError(f"checkpoint {error} Or delete it to train this run from its start.") from error
 
     def finish(self, networks: nn.Module) -> None:
         """Write the weights and drop the checkpoint."""
@@ -147,6 +145,8 @@ def list_runs() -> list[Run]:
 
 def find(name: str) -> Run:
     """The run whose name or unique beginning is `name`."""
+    if not name:
+        raise SmisError("'' is no run: give its name, or its beginning; `smis list` shows them.")
     everything = {run.experiment.name: run for run in list_runs()}
     matches = [run for key, run in everything.items() if key.startswith(name) or key.endswith(name)]
     if name in everything or len(matches) == 1:
@@ -172,6 +172,7 @@ def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
     tensors = {key: value.detach().cpu().contiguous() for key, value in networks.state_dict().items()}
     players = "".join(player for player in "GED" if getattr(networks, player) is not None)
     metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True), "players": players}
+    metadata["checksum"] = _checksum(tensors, metadata)
     atomic.write(path, lambda temporary: safetensors.torch.save_file(tensors, temporary, metadata))
 
 
@@ -184,22 +185,29 @@ def load(path_or_name: str | Path) -> nn.Module:
     path = _weights_of(path_or_name)
     if not path.exists():
         raise SmisError(f"there is no weights file {path}. `smis list` shows the runs of the store.")
-    metadata = _metadata(path)
-    experiment, state = _experiment(json.loads(metadata["experiment"])), safetensors.torch.load_file(path)
-    networks = build(experiment)
-    for player in set("GED") - set(metadata.get("players", "GED")):
-        setattr(networks, player, None)
+    metadata, experiment = _metadata(path), experiment_of(path)
+    state = safetensors.torch.load_file(path)
+    if metadata.get("checksum", found := _checksum(state, metadata)) != found:  # files of earlier versions have none
+        raise SmisError(f"{path} is damaged: it has check sum {found}, not {metadata['checksum']}. Make or fetch it again.")
     try:
+        with torch.device("meta"):  # shapes alone: a description may ask for more memory than there is
+            _without(build(experiment), metadata).load_state_dict(state, assign=True)
+        networks = _without(build(experiment), metadata)
         networks.load_state_dict(state)
-    except RuntimeError as error:
-        raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}") from error
+    except Exception as error:  # whatever values in the description do to torch
+        raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}.") from error
     networks.experiment = experiment
     return networks.eval().requires_grad_(False)
 
 
 def experiment_of(weights: Path) -> Experiment:
     """The experiment that a weights file describes; its tensors are not read."""
-    return _experiment(json.loads(_metadata(weights)["experiment"]))
+    try:
+        return _experiment(_metadata(weights).get("experiment", "nothing"))
+    except SmisError as error:
+        if str(error).startswith(str(weights)):
+            raise
+        raise SmisError(f"{weights} does not describe its networks ({error}). Make or fetch it again.") from error
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -208,9 +216,27 @@ def _metadata(path: Path) -> dict[str, str]:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise SmisError(f"{path} is not a complete safetensors file ({first_line(error)}); make or fetch it again.") from error
-    if metadata.get("format") != FORMAT:
-        raise SmisError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}: it was not written by this library.")
+    found = metadata.get("format")
+    if found != FORMAT:
+        newer = str(found).startswith(FORMAT.rstrip("1"))
+        reason = "it is of a newer version of this library: update it" if newer else "it was not written by this library"
+        raise SmisError(f"{path} has format {found!r}, expected {FORMAT!r}: {reason}.")
     return metadata
+
+
+def _checksum(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    """Eight hex digits over the tensors and what the file says of them."""
+    crc = zlib.crc32((metadata.get("experiment", "") + metadata.get("players", "")).encode())
+    for key in sorted(tensors):
+        crc = zlib.crc32(tensors[key].contiguous().flatten().view(torch.uint8).numpy(), zlib.crc32(key.encode(), crc))
+    return f"{crc:08x}"
+
+
+def _without(networks: nn.Module, metadata: dict[str, str]) -> nn.Module:
+    """Networks without the players that a file does not hold."""
+    for player in set("GED") - set(metadata.get("players", "GED")):
+        setattr(networks, player, None)
+    return networks
 
 
 def _weights_of(path_or_name: str | Path) -> Path:
@@ -235,21 +261,35 @@ def _weights_of(path_or_name: str | Path) -> Path:
 def read_experiment(path: Path) -> Experiment:
     """The experiment that a config.json holds. Raises SmisError when it is none of this version."""
     try:
-        return _experiment(json.loads(path.read_text()))
-    except (json.JSONDecodeError, AttributeError, KeyError, SmisError) as error:
+        return _experiment(path.read_text("utf-8"))
+    except (OSError, ValueError, SmisError) as error:
         raise SmisError(
             f"{path} is not an experiment of this version ({first_line(error)}). Move {path.parent} out of the run store, "
             "or use the version that made it."
         ) from error
 
 
-def _experiment(body: dict) -> Experiment:
-    name = body.get("model")
+def _experiment(text: str) -> Experiment:
+    """Raises SmisError for a text that is not the JSON of an experiment."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SmisError(f"no JSON: {first_line(error)}") from error
+    if not isinstance(body, dict) or (lacks := [key for key in ("model", "network", "loss") if key not in body]):
+        raise SmisError(f"it lacks {', '.join(lacks)}" if isinstance(body, dict) else f"it is {body!r:.80}")
+    name = str(body["model"])
     if name not in MODELS:
-        raise did_you_mean("model", str(name), MODELS)
+        raise did_you_mean("model", name, MODELS)
     model = MODELS[name]
-    parts = {
-        "network": config.from_dict(model.schedule, body["network"]),
-        "loss": config.from_dict(model.loss, body["loss"]),
-    }
-    return config.from_dict(Experiment, {**body, **parts})
+    try:
+        parts = {
+            "network": config.from_dict(model.schedule, body["network"]),
+            "loss": config.from_dict(model.loss, body["loss"]),
+        }
+        return config.from_dict(Experiment, {**body, **parts})
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # values that no schedule expects
+        raise SmisError(f"its values do not fit together: {first_line(error)}") from error
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0

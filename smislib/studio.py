@@ -17,7 +17,7 @@ from . import data, runs, viz
 from .errors import SmisError
 from .folded import fold
 from .preview import Preview, factors
-from .recipe import Part, Recipe, Source, as_image, as_text, pack, read, unpack
+from .recipe import Part, Recipe, Source, as_image, as_text, check_size, pack, read, unpack
 from .sample import class_slice, draw, encode, generate, generator, has_noise_map
 
 FIRST = 24  # pictures of the split that menus offer
@@ -207,6 +207,7 @@ class Studio:
             raise SmisError(
                 f"the recipe is of networks {recipe.weights}, these are {self.weights}: load the ones it was made with."
             )
+        check_size(recipe, self.spec.height, self.spec.width)
         for name, image, label_map in recipe.pictures:
             if name not in self._added:
                 picture = np.array(as_image(image).convert("RGB"))

@@ -44,10 +44,10 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
                 raise SmisError(f"{experiment.model} reads labels by {needed.model}: train that first, with the same options.")
             train(needed, accelerator=accelerator, progress=progress)
         splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
-        classes = data.classes(experiment.data)
-        train_on(
-            runs.open_run(experiment), *splits, classes, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress
-        )
+        perceptual_loss(experiment.loss.backbone, torch.device("cpu"))
+        fabric = _fabric(experiment, accelerator, devices, nodes)
+        # what was asked for can be done: only now is anything written
+        _launch(fabric, runs.open_run(experiment), *splits, data.classes(experiment.data), progress)
     return run
 
 
@@ -63,7 +63,10 @@ def train_on(
     progress: bool = True,
 ) -> None:
     """Train a run to its end on these data, which give what `data.open_split` gives. `test_set` is for the samples."""
-    fabric = _fabric(run.experiment, accelerator, devices, nodes)
+    _launch(_fabric(run.experiment, accelerator, devices, nodes), run, train_set, test_set, classes, progress)
+
+
+def _launch(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
     fabric.launch()
     with run.lock() if fabric.is_global_zero else contextlib.nullcontext():  # rank 0 does all the writing
         if not fabric.broadcast(run.finished):  # the others wait here until rank 0 has the lock
@@ -297,13 +300,19 @@ def _resume(run: Run, fabric: Fabric, networks: nn.Module, averaged: nn.Module |
     state = run.load_checkpoint()
     if state is None:
         return 0, 0.0
-    networks.load_state_dict(state["networks"])
-    if averaged:
-        averaged.load_state_dict(state["averaged"])
-    for key, optimizer in optimizers.items():
-        optimizer.load_state_dict(state[key])
-    fabric.strategy.precision.load_state_dict(state["precision"])
-    return state["step"], state["seconds"]
+    try:
+        networks.load_state_dict(state["networks"])
+        if averaged:
+            averaged.load_state_dict(state["averaged"])
+        for key, optimizer in optimizers.items():
+            optimizer.load_state_dict(state[key])
+        fabric.strategy.precision.load_state_dict(state["precision"])
+        return int(state["step"]), float(state["seconds"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        path = run.folder / "checkpoint.pt"
+        raise SmisError(
+            f"checkpoint {path} is not of this run ({atomic.first_line(error)}). Delete it to train this run from its start."
+        ) from error
 
 
 class _Log:

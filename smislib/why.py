@@ -45,6 +45,7 @@ class Source:
 
 def why(table: str, row: str, column: str, preset: str = "demo") -> Iterator[str]:
     """The answer, line by line. Raises SmisError for a table, row or column that is not there, with the nearest that is."""
+    presets.check_preset(preset)
     printed, number, heading = _cell(tables(table, preset), row, column)
     text = printed.rows[number][printed.columns.index(heading)]
     yield f"{printed.path.stem}: {printed.labels[number]}, {heading}: {text}"
@@ -91,12 +92,17 @@ def _cell(candidates: list[Printed], row: str, column: str) -> tuple[Printed, in
 
 def read_table(path: Path) -> Printed:
     """A table of `results.save_table`, with what it left beside it."""
-    lines = path.read_text().splitlines()
-    header, *rows = list(csv.reader(lines[1:])) or [[]]
+    beside = path.with_suffix(provenance.SUFFIX)
+    try:
+        lines = path.read_text("utf-8").splitlines()
+        header, *rows = list(csv.reader(lines[1:])) or [[]]
+        behind = json.loads(beside.read_text("utf-8")) if beside.exists() else None
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise SmisError(
+            f"{path}, or {beside.name} beside it, cannot be read ({error}): make reproduce writes both again."
+        ) from error
     if not lines or not lines[0].startswith("# ") or not rows or any(len(r) != len(header) for r in rows):
         raise SmisError(f"{path} is not a table with its caption: delete it; make reproduce writes it again.")
-    beside = path.with_suffix(provenance.SUFFIX)
-    behind = json.loads(beside.read_text()) if beside.exists() else None
     return Printed(path, header[1:], [r[0] for r in rows], [r[1:] for r in rows], behind)
 
 

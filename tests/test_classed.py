@@ -94,7 +94,7 @@ def test_digits_are_all_there_once_and_split_by_class():
     [
         ({"width": 64}, "square and at least 8 pixels wide, found 32x64"),
         ({"n_train": 1438}, "must be 1 to 1437"),
-        ({"n_train": 0}, "must be 1 to 1437"),
+        ({"n_train": 0}, "n_train must be at least 1"),
     ],
 )
 def test_digits_that_there_are_not_are_refused(changes, message):

@@ -195,7 +195,7 @@ def test_text_becomes_the_type_of_the_field():
         ("network", "3", "network is a group of values; change one of network.C,"),
         ("train.steps", "0", "TrainSpec.steps must be at least 1, found 0"),
         ("train.batch", "-2", "TrainSpec.batch must be at least 1, found -2"),
-        ("train.lr_g", "NaN", r"TrainSpec.lr_g must be in \[0, inf\), found nan"),
+        ("train.lr_g", "NaN", "train.lr_g must be finite, found NaN"),
         ("train.ema", "1.0", r"TrainSpec.ema must be in \[0, 1\), found 1.0"),
         ("train.constant", "1.5", r"constant is a share of the steps, in \[0, 1\]; found 1.5"),
         ("train.precision", "bf16", "unknown precision 'bf16'. Did you mean 'bf16-mixed'"),

@@ -347,7 +347,7 @@ def test_every_fault_is_reported_by_file_and_refused(root, fault):
         ('{"names": ["a"], "pallete": []}', "Did you mean 'palette'"),
         ('{"names": ["a", "b"], "palette": [[0, 0, 0]]}', "2 class names but 1"),
         ('{"names": ["a", "b"], "palette": [[0, 0, 0], [0, 0, 300]]}', "0..255"),
-        ('{"names": ["a", "b"], "ignore_index": 1}', "outside 0..1"),
+        ('{"names": ["a", "b"], "ignore_index": 1}', "from 2 to 65535"),
         ("{", "not valid JSON"),
     ],
 )

@@ -7,6 +7,7 @@ tab opens at once. A kernel ends with its tab, and at the latest some minutes af
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from pathlib import Path
 
@@ -34,13 +35,15 @@ def notebook(model: str) -> Path:
     return path
 
 
-def settings(port: int, path: Path, dark: bool = False):
-    """Voila's configuration as a traitlets Config."""
+def settings(port: int, path: Path, token: str, dark: bool = False):
+    """Voila's configuration as a traitlets Config. Without the `token` it shows nothing and starts no kernel: other users of
+    the machine reach 127.0.0.1 too.
+    """
     from traitlets.config import Config
 
     return Config(
         Voila={
-            "ip": HOSTS[0], "port": port, "port_retries": 0, "open_browser": False, "log_level": "WARN",
+            "ip": HOSTS[0], "token": token, "port": port, "port_retries": 0, "open_browser": False, "log_level": "WARN",
             "notebook_path": str(path), "root_dir": str(path.parent), "config_file_paths": [],
             # no page of another host may speak to it, by whatever name it reaches this machine
             "tornado_settings": {
@@ -60,6 +63,8 @@ def settings(port: int, path: Path, dark: bool = False):
 
 def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
     """Serve the page until Ctrl-C. Raises SmisError for a model that cannot be loaded and for a port that is taken."""
+    if not 1 <= port <= 65535:
+        raise SmisError(f"a port is a number from 1 to 65535, found {port}: smis app --port 8866.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -77,14 +82,14 @@ def serve(model: str = "shipped", port: int = 8866, dark: bool = False) -> None:
     from tornado.ioloop import IOLoop
     from voila.app import Voila
 
-    path = notebook(model)
-    server = Voila(config=settings(port, path, dark))
+    path, token = notebook(model), secrets.token_hex(16)
+    server = Voila(config=settings(port, path, token, dark))
     os.environ["SERVER_SOFTWARE"] = (
         "voila"  # a kernel that is kept ready starts before any request, and must know that it is live
     )
     try:
         server.initialize([])
-        IOLoop.current().add_callback(_announce, server, f"smislib: http://{HOSTS[0]}:{port}/  (Ctrl-C ends it)")
+        IOLoop.current().add_callback(_announce, server, f"smislib: http://{HOSTS[0]}:{port}/?token={token}  (Ctrl-C ends it)")
         server.start()
     finally:
         path.unlink(missing_ok=True)

@@ -49,11 +49,7 @@ class Aligned(Dataset):
     def __init__(self, spec: DataSpec, split: str):
         self.spec, self.side = spec, INPUT_SIDE[spec.name]
         self.files = files(spec, split)
-        faults = [message for path in self.files if (message := fault(path))]
-        if faults:
-            more = [f"and {len(faults) - SHOWN} more"] * (len(faults) > SHOWN)
-            lines = "\n".join(f"  {line}" for line in [*faults[:SHOWN], *more])
-            raise SmisError(f"{self.files[0].parent} has {len(faults)} fault(s):\n{lines}")
+        _check(self.files)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -90,17 +86,34 @@ def files(spec: DataSpec, split: str) -> list[Path]:
 
 def report(spec: DataSpec) -> str:
     """What `smis data check` says of an A|B folder. Raises SmisError that lists the files at fault."""
-    counts = ", ".join(f"{split} {len(Aligned(spec, split))}" for split in SPLITS)
-    return f"{spec.root}: A|B images, input {INPUT_SIDE[spec.name]}: {counts}\nno faults"
+    counts = {}
+    for split in SPLITS:
+        found = files(spec, split)
+        _check(found, decode=True)
+        counts[split] = f"{split} {len(found)}"
+    return f"{spec.root}: A|B images, input {INPUT_SIDE[spec.name]}: {', '.join(counts.values())}\nno faults"
 
 
-def fault(path: Path) -> str | None:
-    """What is wrong with one A|B image; its header is enough to see it."""
+def _check(found: list[Path], decode: bool = False) -> None:
+    """Raise SmisError that lists the files at fault."""
+    faults = [message for path in found if (message := fault(path, decode))]
+    if faults:
+        more = [f"and {len(faults) - SHOWN} more"] * (len(faults) > SHOWN)
+        lines = "\n".join(f"  {line}" for line in [*faults[:SHOWN], *more])
+        raise SmisError(f"{found[0].parent} has {len(faults)} fault(s):\n{lines}")
+
+
+def fault(path: Path, decode: bool = False) -> str | None:
+    """What is wrong with one A|B image; its header is enough to see most of it."""
     try:
-        with Image.open(path) as image:
-            (width, height), bands = image.size, image.getbands()
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"{path} cannot be decoded: {error}. Replace or remove it."
+        found = folders.header(path)
+        if decode:
+            folders.read_image(path)
+    except SmisError as error:
+        return str(error)
+    (width, height), bands = found.size, found.bands
+    if found.orientation != 1:
+        return f"{path} has EXIF orientation {found.orientation}: A and B must lie side by side as stored. Save it without."
     if width % 2:
         return f"{path} is {width}x{height} (width x height): the width must be even, A left and B right of the middle."
     if bands != ("R", "G", "B"):

@@ -7,16 +7,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..config import DataSpec
-from ..errors import SmisError
 
 PICTURES = ("image", "label_map", "instance_map", "input")  # what has a pixel for each of the image's
 CUTS = 64  # of each image: so many places, instead of one drawn anew at each step, keep a sample a function of its index
 
 
 def enlarged(spec: DataSpec) -> DataSpec:
-    """The spec at the size that is cut from. Raises SmisError for a negative margin."""
-    if spec.margin < 0:
-        raise SmisError(f"data.margin is the share by which training images are larger than the cut, found {spec.margin}.")
+    """The spec at the size that is cut from."""
     height, width = (round(n * (1 + spec.margin)) for n in (spec.height, spec.width))
     return replace(spec, height=height, width=width)
 

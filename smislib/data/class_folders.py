@@ -12,6 +12,7 @@ Classes are in the order of their names. A split's images are spread over its cl
 import csv
 import os
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from ..errors import SmisError
 from . import folders
 from .custom import spread_palette
 from .formats import PICTURES
+from .pictures import Stored
 from .presized import cores
 from .spec import UNLABELLED, Classes
 
@@ -144,12 +146,12 @@ def listing(spec: DataSpec) -> Listing:
     return Listing(root, names, files, labels, by)
 
 
-def one_size(found: Listing, spec: DataSpec) -> tuple[int, int]:
-    """(width, height) of all images, read from their headers.
+def one_size(found: Listing, spec: DataSpec, sizes: list[tuple[int, int]] | None = None) -> tuple[int, int]:
+    """(width, height) of all images, which `sizes` gives where they are known; else read from their headers.
 
     Raises SmisError that names two files of different sizes, a file that is no image, or one of another shape than the spec's.
     """
-    files, sizes = [file for split in found.files.values() for file in split], _sizes(found)
+    files, sizes = [file for split in found.files.values() for file in split], sizes or _sizes(found, folders.header)
     width, height = sizes[0]
     for file, size in zip(files, sizes, strict=True):
         if size != (width, height):
@@ -166,13 +168,14 @@ def one_size(found: Listing, spec: DataSpec) -> tuple[int, int]:
 
 
 def report(spec: DataSpec) -> str:
-    """What `smis data check` says of a folder: classes, images of each split, their sizes. Every header is read.
+    """What `smis data check` says of a folder: classes, images of each split, their sizes. Every image is decoded.
 
     Raises SmisError as `ClassFolder` does.
     """
     found = listing(spec)
+    sizes = _sizes(found, folders.read_image)
     if spec.name == "classes":
-        one_size(found, spec)
+        one_size(found, spec, sizes)
     lines = [f"{found.root}: {len(found.names)} classes by {found.by}, {found.names[0]} .. {found.names[-1]}"]
     for split, labels in found.labels.items():
         counts = Counter(labels)
@@ -183,7 +186,7 @@ def report(spec: DataSpec) -> str:
             + (f", {unlabelled} not labelled" if unlabelled else "")
             + (f"   published: {published}" if published else "")
         )
-    common = Counter(_sizes(found)).most_common(5)
+    common = Counter(sizes).most_common(5)
     lines.append("sizes   " + ", ".join(f"{w}x{h} ({n})" for (w, h), n in common[:4]) + " .." * (len(common) > 4))
     return "\n".join([*lines, "no faults"])
 
@@ -268,7 +271,7 @@ def _rows(table: Path) -> list[tuple[int, list[str]]]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = [(line, [cell.strip() for cell in row]) for line, row in enumerate(csv.reader(file), 1) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SmisError(f"{table} is no table of comma-separated values in UTF-8: {error}.") from error
     if not rows or rows[0][1] != HEADER:
         found = ",".join(rows[0][1]) if rows else "nothing"
@@ -288,16 +291,13 @@ def _spread(labelled: dict[str, int]) -> dict[str, int]:
     return dict(sorted(labelled.items(), key=lambda item: (position[item[0]], item[1])))
 
 
-def _sizes(found: Listing) -> list[tuple[int, int]]:
-    """(width, height) of every image, in the order of the splits."""
+def _sizes(found: Listing, read: Callable[[Path], Stored | Image.Image]) -> list[tuple[int, int]]:
+    """(width, height) of every image when it is upright, in the order of the splits."""
     files = [found.root / file for split in found.files.values() for file in split]
+
+    def size(path: Path) -> tuple[int, int]:
+        image = read(path)
+        return image.upright if isinstance(image, Stored) else image.size
+
     with ThreadPoolExecutor(cores()) as pool:
-        return [*tqdm(pool.map(_size, files), "reading the sizes of images", len(files), delay=1, leave=False)]
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SmisError(f"{path} cannot be decoded: {error}. Replace or remove it.") from error
+        return [*tqdm(pool.map(size, files), "reading images", len(files), delay=1, leave=False)]

@@ -13,6 +13,8 @@ from ..errors import SmisError, did_you_mean
 from .canvas import oklch
 from .spec import Classes
 
+LARGEST = 65535  # value that a label PNG can hold
+
 
 def read_classes(root: Path) -> Classes:
     """The class list of a folder. Without a palette, hues are spread evenly."""
@@ -20,27 +22,42 @@ def read_classes(root: Path) -> Classes:
     if structured.exists():
         values = _read_json(structured)
     elif plain.exists():
-        values = {"names": [line.strip() for line in plain.read_text("utf-8").splitlines() if line.strip()]}
+        values = {"names": [line.strip() for line in _text(plain).splitlines() if line.strip()]}
     else:
         raise SmisError(
             f'{root} has no class list. Write classes.json, e.g. {{"names": ["sky", "tree"]}}, '
             "or classes.txt with one name a line."
         )
     names, ignore_index = values.get("names"), values.get("ignore_index")
-    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
         raise SmisError(f"the class list of {root} must be a list of different names, found {names!r}.")
-    if ignore_index is not None and (not isinstance(ignore_index, int) or 0 <= ignore_index < len(names)):
-        raise SmisError(f"ignore_index in {structured} must be an integer outside 0..{len(names) - 1}, found {ignore_index!r}.")
-    palette = values.get("palette") or spread_palette(len(names))
-    if not all(len(c) == 3 and all(isinstance(v, int) and 0 <= v <= 255 for v in c) for c in palette):
+    if ignore_index is not None and (type(ignore_index) is not int or not len(names) <= ignore_index <= LARGEST):
+        raise SmisError(
+            f"ignore_index in {structured} must be an integer from {len(names)} to {LARGEST}, which is no class; "
+            f"found {ignore_index!r}."
+        )
+    palette = spread_palette(len(names)) if values.get("palette") is None else values["palette"]
+    if not isinstance(palette, list | tuple) or not all(map(_is_colour, palette)):
         raise SmisError(f"the palette in {structured} must hold [red, green, blue] with integers 0..255, found {palette!r}.")
     return Classes(tuple(names), tuple(tuple(c) for c in palette), ignore_index)
 
 
-def _read_json(path: Path) -> dict:
+def _is_colour(c: object) -> bool:
+    return isinstance(c, list | tuple) and len(c) == 3 and all(type(v) is int and 0 <= v <= 255 for v in c)
+
+
+def _text(path: Path) -> str:
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        return path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise SmisError(f"{path} cannot be read as UTF-8 text: {error}.") from error
+
+
+def _read_json(path: Path) -> dict:
+    text = _text(path)
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SmisError(f"{path} is not valid JSON: {error}.") from error
     if isinstance(values, list):
         values = {"names": values}

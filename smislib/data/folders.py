@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.utils.data import Dataset
 
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from .formats import Files, Format, Tree, format_of, root_of
+from .pictures import Stored, as_rgb, refuse_turned, stored
 from .presized import Presized
 
 MEMORY = 2**30  # bytes of decoded images that a split may keep
+TURNED = "smis orientation"  # key of what `read_image` says of a file
 ASPECT_TOLERANCE = 0.01  # how far width / height may be from the asked one: below, a resize is not seen
 
 
@@ -165,6 +167,13 @@ def shape_fault(entry: Entry, found: Decoded, form: Format, height: int, width: 
                 f"{image.width}x{image.height} (width x height); they must agree."
             )
             return path, message
+    turned = image.info.get(TURNED, 1)
+    if 1 < turned < 5 or (turned >= 5 and image.width == image.height):  # else the sizes, which agree, have told
+        message = (
+            f"{entry.image} has EXIF orientation {turned}: whether {entry.label.name} is of the picture as stored or as shown "
+            "cannot be told. Save the image upright, without the tag."
+        )
+        return entry.image, message
     if form.exact and abs(image.width / image.height / (width / height) - 1) > ASPECT_TOLERANCE:
         message = (
             f"{entry.image} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
@@ -209,39 +218,50 @@ def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.array(Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST))
 
 
-def _open(path: Path) -> Image.Image:
-    """A decoded image, turned upright if its EXIF data say so."""
+def _open(path: Path, decode: bool = True) -> tuple[Image.Image, Stored]:
+    """An image, as it is stored, and what its header says."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path)
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise SmisError(f"{path} cannot be decoded: {error}. Replace the file or remove it with its partner.") from error
+            with Image.open(path) as image:
+                found = stored(image, path)
+                if decode:
+                    image.load()
+            return image, found
+    except SmisError:
+        raise
+    except Exception as error:  # decoders raise what they like
+        reason = str(error) or type(error).__name__
+        raise SmisError(f"{path} cannot be decoded: {reason}. Replace the file or remove it with its partner.") from error
+
+
+def header(path: Path) -> Stored:
+    """What the header of an image file says, which is not decoded. Raises SmisError as `read_image` does."""
+    return _open(path, decode=False)[1]
 
 
 def read_image(path: Path) -> Image.Image:
-    """An image as 8-bit RGB, upright; grey, palette and CMYK files are converted."""
-    image = _open(path)
-    if image.mode.startswith(("I", "F")):
-        raise SmisError(f"{path} has {image.mode} pixels; images must have 8 bits a channel. Convert it.")
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
-        raise SmisError(f"{path} has transparent pixels, whose colour is undefined. Flatten it onto a background.")
-    return image.convert("RGB")
+    """An image as 8-bit RGB, upright; grey, palette and CMYK files are converted. `info[TURNED]` is its EXIF orientation."""
+    image, found = _open(path)
+    image = as_rgb(image, path)
+    image.info[TURNED] = found.orientation
+    return image
 
 
 def read_label(path: Path) -> np.ndarray:
     """A label map (H,W), uint8 or int32. A palette PNG gives its indices, never its colours."""
     if path.suffix.lower() != ".png":
         raise SmisError(f"{path} must be a PNG: other formats change label values.")
-    image = _open(path)
+    image, found = _open(path)
+    if found.format != "PNG":
+        raise SmisError(f"{path} is a {found.format} file by its content; a label map must be a PNG. Save it anew as one.")
+    refuse_turned(found, path)
     if image.mode not in ("P", "L", "1", "I", "I;16", "I;16B"):
         raise SmisError(
             f"{path} has {len(image.getbands())} channels ({image.mode}); a label PNG has one channel (or a palette) "
             "whose value is the class. Map each colour to its class first."
         )
-    return np.array(image).astype(np.int32 if image.mode.startswith("I") else np.uint8)
+    return np.array(image).astype(np.int32 if image.mode.startswith("I") else np.uint8) // found.spread
 
 
 def read_instance(path: Path) -> np.ndarray:

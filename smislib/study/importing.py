@@ -1,7 +1,10 @@
 """Answers that another tool collected, from a CSV file."""
 
 import csv
+import math
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import SmisError
@@ -18,24 +21,28 @@ def import_answers(study: Study | str, file: Path | str) -> list[Session]:
     study, file = find(study) if isinstance(study, str) else study, Path(file)
     protocol, found = study.protocol, defaultdict(dict)
     words = {**dict(zip(protocol.keys, protocol.answers, strict=True)), **{a: a for a in protocol.answers}}
-    if not file.exists():
+    if not file.is_file():
         raise SmisError(f"there is no file {file}.")
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines)
+    with _table(file) as rows:
         if missing := {"rater", "trial", "answer"} - set(rows.fieldnames or ()):
             lacks, has = ", ".join(sorted(missing)), ",".join(rows.fieldnames or ())
             raise SmisError(f"{file} lacks {lacks}: its first line must be rater,trial,answer, found {has!r}.")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
+            if None in row:
+                n = len(rows.fieldnames)
+                raise SmisError(f"{where}: found {n + len(row[None])} values under a first line of {n}.")
             try:
                 trial, number = int(row["trial"]), int(row.get("session") or 1)
                 seconds = float(row["seconds"]) if row.get("seconds") else None
             except (TypeError, ValueError) as error:
                 raise SmisError(f"{where}: trial, session and seconds must be numbers ({error}).") from error
+            if seconds is not None and not 0 <= seconds < math.inf:
+                raise SmisError(f"{where}: seconds must be 0 or more, found {row['seconds']}.")
             word = (row["answer"] or "").strip().lower()
             if word not in words:
                 raise SmisError(f"{where}: answer {row['answer']!r}; this study knows {', '.join(words)}.")
-            given = found[row["rater"].strip(), number]
+            given = found[(row["rater"] or "").strip(), number]
             if trial in given:
                 raise SmisError(f"{where}: a second answer of rater {row['rater']!r} to trial {trial} of session {number}.")
             given[trial] = Answer(trial, words[word], seconds)
@@ -43,7 +50,10 @@ def import_answers(study: Study | str, file: Path | str) -> list[Session]:
         raise SmisError(f"{file} has no answers.")
     imported = []
     for (rater, number), given in found.items():
-        session = Session(study, rater, number)
+        try:
+            session = Session(study, rater, number)
+        except SmisError as error:
+            raise SmisError(f"{file}: {error}") from error
         if session.path.exists():
             raise SmisError(f"{session.path} is there already: an import never changes a session. Move one of the two away.")
         if wrong := sorted(set(given) ^ set(range(1, len(session.plan) + 1))):
@@ -56,3 +66,13 @@ def import_answers(study: Study | str, file: Path | str) -> list[Session]:
         given = found[session.rater, session.number]
         session._write(session._header(), tuple(given[trial] for trial in sorted(given)))
     return imported
+
+
+@contextmanager
+def _table(file: Path) -> Iterator[csv.DictReader]:
+    """Its rows. Raises SmisError for a file that is no text, or no table."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            yield csv.DictReader(lines)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SmisError(f"{file} is no table of comma-separated values in UTF-8 ({error}): export it as one.") from error

@@ -134,11 +134,12 @@ def studies() -> list[Study]:
 def find(name: str) -> Study:
     """The study of that name. Raises SmisError when there is none, or its file is damaged."""
     path = folder() / name / "study.json"
-    if not path.exists():
-        raise did_you_mean("study", name, [p.parent.name for p in folder().glob("*/study.json")])
+    known = [p.parent.name for p in folder().glob("*/study.json")]
+    if name not in known:
+        raise did_you_mean("study", name, known)
     try:
         return config.from_dict(Study, json.loads(path.read_text("utf-8")))
-    except (json.JSONDecodeError, SmisError) as error:
+    except (OSError, ValueError, RecursionError, SmisError) as error:
         raise SmisError(f"{path} is not a study ({error}). Make it again: smis study make.") from error
 
 

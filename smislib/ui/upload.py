@@ -9,9 +9,10 @@ import io
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from ..data.pictures import Stored, as_rgb, refuse_turned, stored
 from ..data.spec import Classes
 from ..errors import SmisError
 
@@ -26,7 +27,9 @@ def label_map(content: bytes, name: str, classes: Classes, size: tuple[int, int]
     A whole multiple of the size is reduced by nearest. Raises SmisError for anything else: a file that is no PNG, is cut short
     or too large, another size, a number that is no class, a colour that is not of the palette.
     """
-    image = _open(content, name, ("PNG",), "a label map is a PNG: JPEG changes colours")
+    image, found = _open(content, name, ("PNG",), "a label map is a PNG: JPEG changes colours")
+    refuse_turned(found, name)
+    image = image if found.spread == 1 else image.point(lambda value: value // found.spread)
     factor = _factor(image, name, size)
     if factor > 1:
         image = _thinned(image, factor)
@@ -40,7 +43,7 @@ def photo(content: bytes, name: str, size: tuple[int, int]) -> tuple[Tensor, str
 
     A larger one of the same proportions is reduced by averaging. Raises SmisError for anything else.
     """
-    image = ImageOps.exif_transpose(_open(content, name, ("PNG", "JPEG"), "a photo is a PNG or a JPEG")).convert("RGB")
+    image = as_rgb(_open(content, name, ("PNG", "JPEG", "MPO"), "a photo is a PNG or a JPEG")[0], name)
     (H, W), (w, h) = size, image.size
     if w < W or h < H or abs(w * H - h * W) > max(w, h):  # a pixel of rounding
         raise SmisError(
@@ -65,11 +68,15 @@ def written(values: Tensor, classes: Classes) -> bytes:
     return file.getvalue()
 
 
-def _open(content: bytes, name: str, formats: tuple[str, ...], wanted: str) -> Image.Image:
+def _open(content: bytes, name: str, formats: tuple[str, ...], wanted: str) -> tuple[Image.Image, Stored]:
     if len(content) > MAX_BYTES:
         raise SmisError(f"{name} has {len(content) / 2**20:.1f} MB; the most is {MAX_BYTES // 2**20} MB: make it smaller.")
     try:
         image = Image.open(io.BytesIO(content))
+    except Image.DecompressionBombError as error:
+        raise SmisError(
+            f"{name} unpacks to too many pixels; the most is {MAX_PIXELS / 1e6:.0f} million: make it smaller."
+        ) from error
     except Exception as error:  # decoders raise what they like
         raise SmisError(f"{name} is not a picture that can be read: {wanted}.") from error
     if image.format not in formats:
@@ -79,10 +86,13 @@ def _open(content: bytes, name: str, formats: tuple[str, ...], wanted: str) -> I
             f"{name} is {image.width}x{image.height}; the most is {MAX_PIXELS / 1e6:.0f} million pixels: make it smaller."
         )
     try:
+        found = stored(image, name)
         image.load()
+    except SmisError:
+        raise
     except Exception as error:
         raise SmisError(f"{name} cannot be decoded: it is cut short or damaged. Save or copy it again.") from error
-    return image
+    return image, found
 
 
 def _factor(image: Image.Image, name: str, size: tuple[int, int]) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -110,11 +111,12 @@ def app(folder: Path) -> Iterator[str]:
         command = [sys.executable, "-m", "smislib", "app", "--port", str(port)]
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
     try:
-        end = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < end and "Ctrl-C" not in log.read_text():
+        end = time.monotonic() + 300
+        while not (said := re.search(r"http://127\.0\.0\.1:\S+", log.read_text())) and process.poll() is None:
+            assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}/"
+        assert said, log.read_text()
+        yield said[0]
     finally:
         _stop(process)
 
