@@ -45,8 +45,9 @@ def work(home, tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    for name in ("SMIS_WEIGHTS", "DATA_ROOT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SMIS_WEIGHTS", "DATA_ROOT"):  # set first: then what a command puts there is taken back, too
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     return folder
 
 
