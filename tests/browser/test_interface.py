@@ -100,6 +100,7 @@ def test_everything_fits_a_narrow_window_and_is_readable_in_the_dark(interface):
 
 
 def test_the_first_picture_of_the_first_notebook(lab, page):
+    lab.close()  # the kernels of other tests take their time to end
     started = time.monotonic()
     lab.open(page, paths.NOTEBOOKS / "00_start_here.py")
     page.evaluate("() => void jupyterapp.commands.execute('notebook:run-all-cells')")
