@@ -105,6 +105,7 @@ class Judge(nn.Module):
     def __init__(self):
         super().__init__()
         self.asked: list[Tensor] = []
+        self.turned: list[Tensor] = []
 
     def represent(self, image: Tensor) -> Tensor:
         return image.mean((2, 3))
@@ -117,6 +118,7 @@ class Judge(nn.Module):
         return 10 * representation
 
     def rotation(self, representation: Tensor) -> Tensor:
+        self.turned.append(representation)
         return torch.zeros(len(representation), 4)
 
 
@@ -150,8 +152,18 @@ def test_the_hinge_has_no_half_and_the_heads_cost_what_they_weigh():
     # real: each is of its class, so the logit is 1 and the hinge 0; fakes of class 1: only the second has it, with -1
     torch.testing.assert_close(terms["hinge"], torch.tensor((1 + 0 + 1 + 1) / 4))
     assert torch.equal(players.D.asked[1], torch.eye(3)[[1, 1, 1, 1]])
-    terms, _ = step_of_d(s3gan.ClassGan(rotation_d=0.3), y)
+    terms, players = step_of_d(s3gan.ClassGan(rotation_d=0.3), y)
     torch.testing.assert_close(terms["rotation"], 0.3 * torch.tensor(4.0).log())
+    assert torch.equal(players.D.turned[0], torch.eye(3)[[0, 0, 0, 0]])  # a quarter of the real images, in four turns
+
+
+def test_the_classes_of_fakes_are_as_frequent_as_those_that_are_trained_with(home):
+    experiment = small("biggan")
+    networks, train_set = runs.build(experiment), data.open_split(experiment.data, "train")
+    s3gan.prepare_gan(experiment, networks, train_set)
+    shares = train_set.labels.bincount(minlength=24) / len(train_set)
+    assert shares.min() < shares.max()
+    torch.testing.assert_close(networks.prior, shares)
 
 
 def test_the_gradient_penalty_is_that_of_a_slope_that_is_known():
