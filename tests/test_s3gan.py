@@ -1,6 +1,7 @@
 """S3GAN: where labels come from, what the heads are asked, and that the loop trains all of it."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -155,6 +156,16 @@ def test_the_hinge_has_no_half_and_the_heads_cost_what_they_weigh():
     terms, players = step_of_d(s3gan.ClassGan(rotation_d=0.3), y)
     torch.testing.assert_close(terms["rotation"], 0.3 * torch.tensor(4.0).log())
     assert torch.equal(players.D.turned[0], torch.eye(3)[[0, 0, 0, 0]])  # a quarter of the real images, in four turns
+
+
+def test_the_turns_of_fakes_cost_g_a_weight_of_their_own():
+    players, batch = Players(), {"image": torch.zeros(4, 3, 4, 4)}
+    players.schedule = SimpleNamespace(z_shape=(2,))
+    players.G = nn.Module()
+    players.G.forward = lambda y, z: y[:, :, None, None].expand(-1, -1, 4, 4)
+    objective = s3gan.ClassGanObjective(s3gan.ClassGan(rotation_d=0.3, rotation_g=0.2), None)
+    terms, _ = objective.generator(players, batch, Noise(generator("noise")), 0.0)
+    torch.testing.assert_close(terms["rotation"], 0.2 * torch.tensor(4.0).log())
 
 
 def test_the_classes_of_fakes_are_as_frequent_as_those_that_are_trained_with(home):
