@@ -3,10 +3,12 @@
 import contextlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 
 from .errors import SmisError
@@ -42,6 +44,18 @@ def write(path: Path, make: Callable[[Path], Any]) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of a cache file (.npz); what `make` gives, written there, where it is missing or cannot be read (truncated).
+
+    Two processes may make it at once.
+    """
+    with contextlib.suppress(OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile), np.load(path) as file:
+        return {name: file[name] for name in file.files}
+    made = make()
+    write(path, lambda temporary: np.savez(temporary, **made))
+    return made
 
 
 def cannot_write(path: Path | str, error: Exception) -> SmisError:

@@ -48,10 +48,6 @@ class Folded(nn.Module):
                 if isinstance(child, CGNorm):
                     setattr(module, name, _Folded(child))
 
-    @property
-    def schedule(self):
-        return self.G.schedule
-
     @torch.inference_mode()
     def forward(self, labels: Tensor, z: Tensor | None) -> Tensor:
         return self.G(labels, z)

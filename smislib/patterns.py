@@ -25,13 +25,11 @@ SHARE = 0.5  # of the pixels: with more neighbourhoods than that little is saved
 class Patterns:
     """The neighbourhoods of label maps at one resolution. P3 of them are 3x3 and P5 are 5x5.
 
-    labels: (N,L,h,w), what the dense path takes.
     patches: (P3,L,3,3), the labels in each 3x3 neighbourhood.
     near: int64 (P5,9), the 3x3 neighbourhoods of which each of size 5x5 is made; P3 stands for the outside.
     where: int64 (N,h,w), the 5x5 neighbourhood of each pixel.
     """
 
-    labels: Tensor
     patches: Tensor
     near: Tensor
     where: Tensor
@@ -97,7 +95,7 @@ def find(labels: Tensor, C: int, seen: Tensor | None = None) -> Patterns | None:
         return None
     patches = _around(F.pad(seen, (1, 1, 1, 1)), _first(of_3, n_3))
     near = _around(F.pad(of_3, (1, 1, 1, 1), value=n_3)[:, None], _first(of_5, n_5))
-    return Patterns(seen, patches, near.flatten(1), of_5)
+    return Patterns(patches, near.flatten(1), of_5)
 
 
 def _numbered(code: Tensor, base: int) -> tuple[Tensor, int]:

@@ -1,7 +1,5 @@
 """Embedded data as a torch data set: rendered once, cached as one file, held in memory as bytes."""
 
-import zipfile
-
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -47,19 +45,15 @@ class Pictures(Dataset):
 def rendered(renderer: Renderer, seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
     """What `renderer.render` gives for the first n pictures of a split, each entry stacked, from the cache.
 
-    The file is named by the content hash of what it holds; two processes may render it at once, and one that cannot be read
-    (truncated) is rendered again.
+    The file is named by the content hash of what it holds.
     """
     width = renderer.aspect * size
     key = content_hash([renderer.name, renderer.version, size, width, seed, split, n])
     path = paths.cache() / "data" / f"{renderer.name}-{split}-{size}px-{n}-{key}.npz"
-    try:
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        pass
-    bar = tqdm(range(n), f"rendering {n} {renderer.name} ({split}, {size}x{width})", delay=1, leave=False)
-    pictures = [renderer.render(seed, split, i, size) for i in bar]
-    arrays = {name: np.stack([picture[name] for picture in pictures]) for name in pictures[0]}
-    atomic.write(path, lambda temporary: np.savez(temporary, **arrays))
-    return arrays
+
+    def make() -> dict[str, np.ndarray]:
+        bar = tqdm(range(n), f"rendering {n} {renderer.name} ({split}, {size}x{width})", delay=1, leave=False)
+        pictures = [renderer.render(seed, split, i, size) for i in bar]
+        return {name: np.stack([picture[name] for picture in pictures]) for name in pictures[0]}
+
+    return atomic.arrays(path, make)

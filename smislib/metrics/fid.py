@@ -7,7 +7,6 @@ protocol, and KID, unbiased, stands beside it.
 """
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -38,14 +37,7 @@ def _kept(extract: Callable[[Tensor], Tensor], images: Tensor, kind: str) -> np.
     pixels = images.cpu().numpy()
     content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
     path = paths.cache() / "features" / f"{config.content_hash([kind, content, pixels.shape, str(pixels.dtype)])}.npz"
-    try:
-        with np.load(path) as file:
-            return file["features"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        pass
-    found = features(extract, [images])
-    atomic.write(path, lambda temporary: np.savez(temporary, features=found))
-    return found
+    return atomic.arrays(path, lambda: {"features": features(extract, [images])})["features"]
 
 
 def frechet(mu1: np.ndarray, S1: np.ndarray, mu2: np.ndarray, S2: np.ndarray) -> float:
