@@ -256,6 +256,7 @@ def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
 
     The PNG says in its text chunks what `report` reads: Description, the caption; Picture, the share of its height above it.
     """
+    fig.draw_without_rendering()  # until then no layout engine has placed the axes
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     middle, below = (drawn.x0 + drawn.x1) / 2 / width, (drawn.y0 - 0.09) / height
     fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True, gid="caption")
