@@ -363,12 +363,12 @@ def test_a_batch_that_does_not_divide_among_the_devices_is_refused(home, small):
 
 
 def test_what_this_machine_lacks_is_one_sentence(home, small):
-    with pytest.raises(SmisError, match="cannot train with accelerator=quantum"):
+    with pytest.raises(SmisError, match="cannot work with accelerator=quantum"):
         train(small(), accelerator="quantum")
     with pytest.raises(SmisError, match="16-mixed needs a GPU"):
         train(small(**{"train.precision": "16-mixed"}), accelerator="cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(SmisError, match="cannot train with accelerator=cuda"):
+        with pytest.raises(SmisError, match="cannot work with accelerator=cuda"):
             train(small(), accelerator="cuda")
 
 
