@@ -40,6 +40,7 @@ from .sample import NOISE, conditions, draw, generate, generator, has_noise_map,
 
 BATCH = 64
 ALONE = ("cost", "classification")  # measured by one process while the others wait: a clock, and seconds of work
+KEPT = 2**30  # bytes of fakes that wait in memory for the next group of metrics; more of them are drawn again
 Features = Callable[[Tensor], Tensor]
 
 
@@ -198,7 +199,7 @@ class _Bench:
         self.run, self.device, self.spec = run, device, run.experiment.evaluation
         self.extract, self.distance, self.segment = judges(run.experiment, device)
         self.classes = data.classes(run.experiment.data)
-        self._networks, self._test = None, None
+        self._networks, self._test, self._fakes = None, None, None
 
     @property
     def networks(self) -> nn.Module:
@@ -217,6 +218,15 @@ class _Bench:
 
         Where each image is of one class, classes are drawn too. Of several processes each draws all and makes its share.
         """
+        if self._fakes is None:
+            image = self.run.experiment.data
+            made = self._draw_fakes()
+            if 3 * 4 * image.height * image.width * self.spec.n_fid > KEPT:
+                return made
+            self._fakes = list(made)
+        return iter(self._fakes)
+
+    def _draw_fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         rng, mine = generator(self.spec.seed, "fid"), processes.mine(self.test.parts())
         for part in self.test.parts():
             if part not in mine:  # as many draws as for those that are read

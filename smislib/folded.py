@@ -17,11 +17,13 @@ PIECE = 2**17  # numbers that are modulated at a time: they stay in the cache of
 
 
 def fold(networks: nn.Module) -> nn.Module:
-    """Networks, in eval mode, whose G is folded. Those of pictures smaller than `patterns.LARGE` gain little: they come back as
-    they are. The weights are shared with the given networks, and must not change from here on.
+    """Networks, in eval mode, whose G is folded. Weights are shared with the given networks, and must not change from here on.
+
+    Those of pictures smaller than `patterns.LARGE` gain little, those that skip classes have other weights for each label map:
+    both come back as they are.
     """
     s = networks.schedule
-    if min(getattr(s, "height", 0), getattr(s, "width", 0)) < LARGE:
+    if min(getattr(s, "height", 0), getattr(s, "width", 0)) < LARGE or getattr(s, "skips", False):
         return networks
     folded = copy.copy(networks)
     folded._modules = networks._modules | {"G": Folded(networks.G)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Lost(SmisError):
+class Lost(SmisError):  # noqa: N818 (it is what has happened)
     """Another process of this one's group is gone."""
 
 

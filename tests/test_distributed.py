@@ -33,7 +33,9 @@ STEPS = {"train.steps": 3, "train.log_every": 1, "train.checkpoint_every": 2, "t
 
 
 def experiment(model: str, data: str = "mannequins", **assignments) -> Experiment:
-    return presets.experiment(model, data, "smoke", 0, assignments={k: str(v) for k, v in (STEPS | SIZES[data] | assignments).items()})
+    return presets.experiment(
+        model, data, "smoke", 0, assignments={k: str(v) for k, v in (STEPS | SIZES[data] | assignments).items()}
+    )
 
 
 # What could depend on how a batch is shared: sync BN and a VAE; BN over quarters; classes weighed by their pixels, LabelMix;
