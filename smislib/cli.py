@@ -88,7 +88,9 @@ def show(run: Annotated[str, typer.Argument(help="name of a run, or its beginnin
     history = found.history()
     if history:
         last = history[-1]
-        print(f"step {last['step']} of {found.experiment.train.steps}, {last['seconds'] / last['step']:.3f} s/step")
+        spent = ", ".join(f"{part} {share:.1%}" for part, share in found.shares().items() if share)
+        of_step = f"{last['seconds'] / last['step']:.3f} s/step" + (f" ({spent})" if spent else "")
+        print(f"step {last['step']} of {found.experiment.train.steps}, {of_step}")
     print(f"{'finished' if found.finished else 'not finished: smis train resumes it'}: {found.folder}")
     for record in records:
         print(_line(record))
