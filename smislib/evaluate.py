@@ -110,7 +110,7 @@ def _launched(device: str | torch.device, devices: int, nodes: int) -> torch.dev
     """The device of this process, after the others have been started where several were asked for."""
     if devices * nodes == 1:
         return _device(device)
-    fabric = processes.fabric(torch.device(device).type if device != "auto" else "auto", devices, nodes)
+    fabric = processes.fabric("auto" if device == "auto" else _device(device).type, devices, nodes)
     with processes.first_alone(fabric):
         pass
     return fabric.device

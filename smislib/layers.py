@@ -130,9 +130,9 @@ class BatchNorm2d(nn.BatchNorm2d):
         return torch.addcmul(self.bias[:, None, None], y, self.weight[:, None, None])
 
 
-def batch_statistics_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
-    """Batch norm by the statistics of the whole batch, over all processes, whatever the mode; none are kept."""
-    if processes.world() == 1:
+def batch_statistics_norm(x: Tensor, weight: Tensor, bias: Tensor, *, shared: bool, eps: float = 1e-5) -> Tensor:
+    """Batch norm by the statistics of x, at test time too; where it is a `shared` batch, of all processes' x. None are kept."""
+    if not shared or processes.world() == 1:
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
     return torch.addcmul(bias[:, None, None], _synchronised(x, eps)[0], weight[:, None, None])
 

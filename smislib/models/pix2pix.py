@@ -113,7 +113,7 @@ class BatchNorm(nn.Module):
         """(N,channels,h,w) -> likewise."""
         if self.statistics == "image":
             return F.instance_norm(x, weight=self.weight, bias=self.bias)
-        return batch_statistics_norm(x, self.weight, self.bias)
+        return batch_statistics_norm(x, self.weight, self.bias, shared=self.training)  # samples are made by one alone
 
 
 class Generator(nn.Module):
