@@ -62,7 +62,7 @@ def run(whole: nn.Module, classes: Tensor, *inputs: Tensor) -> Any:
                 tensors[f"{name}.{key}"] = getattr(module, key)[own]
                 statistics.append((getattr(module, key), own, tensors[f"{name}.{key}"]))
     with torch.device("meta"):
-        part = type(whole)(_of(s, len(classes))).train(whole.training)
+        part = type(whole)(of_some(s, len(classes))).train(whole.training)
     made = functional_call(part, tensors, inputs, strict=True)
     if whole.training:
         for all_of_it, own, moved in statistics:
@@ -70,7 +70,7 @@ def run(whole: nn.Module, classes: Tensor, *inputs: Tensor) -> Any:
     return made
 
 
-def _of(s: Any, K: int) -> Any:
+def of_some(s: Any, K: int) -> Any:
     """The schedule of K classes that are as wide as those of `s`."""
 
     def fewer(name: str) -> tuple[int, ...]:

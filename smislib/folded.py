@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .layers import CGNorm, ParamFreeBatchNorm
-from .patterns import LARGE, Patterns
-
-PIECE = 2**17  # numbers that are modulated at a time: they stay in the cache of a core between two operations
+from .patterns import LARGE, Patterns, modulate
 
 
 def fold(networks: nn.Module) -> nn.Module:
@@ -92,15 +90,7 @@ class _Folded(nn.Module):
         x = (x if isinstance(norm, ParamFreeBatchNorm) else norm(x)).contiguous(memory_format=torch.channels_last)
         if not isinstance(labels, Patterns):
             return torch.addcmul(self._shift, x, self._scale)
-        size, step = x.shape[2:], max(1, PIECE // x.shape[1])
-        x = x.permute(0, 2, 3, 1).flatten(1, 2)  # (N,h*w,channels), the same memory
-        made = torch.empty_like(x)
-        for i, where in enumerate(labels.where.flatten(1)):
-            images = slice(i, i + 1) if len(labels.where) > 1 else slice(None)  # one label map serves any number of codes
-            for pixels in (slice(k, k + step) for k in range(0, len(where), step)):
-                at = where[pixels]
-                torch.addcmul(self._shift[at], x[images, pixels], self._scale[at], out=made[images, pixels])
-        return made.unflatten(1, size).permute(0, 3, 1, 2)
+        return modulate(x, self._scale, self._shift, labels.where)
 
     def _modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
         """Scale and shift of what comes in: each (P5,channels), or (N,channels,h,w) of a label map without patterns."""

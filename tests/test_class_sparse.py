@@ -1,4 +1,4 @@
-"""Leaving out the classes that a batch lacks: the same numbers and gradients from encoder and MulNet, and what changes elsewhere."""
+"""Leaving out the classes that a batch lacks: encoder and MulNet give the same numbers and gradients; what changes elsewhere."""
 
 from dataclasses import replace
 

@@ -196,7 +196,7 @@ def stopping() -> None:
 
 def test_a_run_goes_on_with_another_number_of_processes(home, processes, monkeypatch):
     """One process, then two; two, of which one is killed, then one. Rank 1 sees a store of its own, and leaves it alone."""
-    one = experiment("groupdnet", **{"train.steps": 4, "train.ema": 0.9})
+    one = experiment("groupdnet", **PLAIN, **{"train.beta1": 0.5, "train.steps": 4, "train.ema": 0.9})  # with momentum
     straight = outcome(train(one, accelerator="cpu", progress=False))
 
     first = another(home, "one_then_two")
@@ -225,7 +225,7 @@ def test_a_run_goes_on_with_another_number_of_processes(home, processes, monkeyp
         assert len(log) == 4
         assert max(apart(log, straight[1])) < 1e-5
         for key, value in straight[0].items():
-            torch.testing.assert_close(weights[key], value, rtol=0, atol=1e-5, msg=key)
+            torch.testing.assert_close(weights[key], value, rtol=0, atol=2e-5, msg=key)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
