@@ -133,15 +133,14 @@ def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
             path = None if device.type == "meta" else VGG19.find()  # only to be counted, it needs no weights
             with torch.device("meta"):  # its classifier, 124 of 144 M parameters, is never made
                 layers = torchvision.models.vgg19().features.requires_grad_(False)
-            if path is None:
-                return Perceptual(lambda x: _vgg_features(layers, x), VGG19_WEIGHTS)
-            state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
-            try:
-                layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
-            except (KeyError, RuntimeError) as error:
-                raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
-            layers = layers.to(device).eval().requires_grad_(False)
-mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in IMAGENET)  # once: it waits for the device
+            if path is not None:
+                state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
+                try:
+                    layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
+                except (KeyError, RuntimeError) as error:
+                    raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
+                layers = layers.to(device).eval().requires_grad_(False)
+            mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in IMAGENET)  # once: it waits for the device
             return Perceptual(lambda x: _vgg_features(layers, ((x + 1) / 2 - mean) / std), VGG19_WEIGHTS)
     raise did_you_mean("perceptual backbone", backbone, ("vgg19", "embedded", "none"))
 
