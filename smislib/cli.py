@@ -1,13 +1,13 @@
 """The `smis` command. Bad input ends in one sentence and exit status 2; Ctrl-C leaves every run resumable."""
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
+from . import processes
 from .cli_data import data_app
-from .cli_options import BAD_INPUT, INTERRUPTED, Accelerator, Data, Model, Paper, Preset, Root, Seed, Set
+from .cli_options import BAD_INPUT, INTERRUPTED, Accelerator, Data, Devices, Model, Nodes, Paper, Preset, Root, Seed, Set
 from .cli_study import study_app
 from .errors import SmisError
 
@@ -25,13 +25,17 @@ def train(
     root: Root = None,
     set_: Set = [],  # noqa: B006 (typer copies it)
     accelerator: Accelerator = "auto",
-    devices: Annotated[int, typer.Option(help="devices of each node")] = 1,
-    nodes: Annotated[int, typer.Option(help="machines")] = 1,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
     progress: Annotated[bool, typer.Option(help="show a progress bar")] = True,
     measure: Annotated[bool, typer.Option("--eval", help="measure it when it is trained")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what it would take: memory, time; needs no data")] = False,
 ):
-    """Train one experiment, or resume it where it stopped. A finished one is left alone."""
+    """Train one experiment, or resume it where it stopped, on any number of devices. A finished one is left alone.
+
+    Several machines, for example under SLURM: `srun torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d
+    --rdzv-endpoint HOST:29500 -m smislib train ...` with neither --devices nor --nodes; docs/cluster.md has the whole script.
+    """
     from . import presets
     from .train import train as train_experiment
 
@@ -47,10 +51,11 @@ def train(
 
         judges(experiment)  # missing weights are an error now, not after the training
     run = train_experiment(experiment, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
-    if _is_first_process():
+    if processes.is_first():
         print(run.folder)
-        if measure:
-            evaluate_run(run, device="cpu" if accelerator == "cpu" else "auto", progress=progress)
+    if measure:
+        device = "cpu" if accelerator == "cpu" else "auto"
+        evaluate_run(run, device=device, devices=devices, nodes=nodes, progress=progress)
 
 
 @app.command("eval")
@@ -58,12 +63,15 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="name of a run, or its beginning")],
     again: Annotated[bool, typer.Option(help="measure again what has records")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
 ):
-    """Measure a finished run; its records appear beside its weights."""
+    """Measure a finished run; its records appear beside its weights. Several devices share the images (see `smis train`)."""
     from . import runs
     from .evaluate import evaluate as evaluate_run
 
-    for record in evaluate_run(runs.find(run), device=device, again=again):
+    records = evaluate_run(runs.find(run), device=device, devices=devices, nodes=nodes, again=again)
+    for record in records if processes.is_first() else ():
         print(_line(record))
 
 
@@ -80,7 +88,9 @@ def show(run: Annotated[str, typer.Argument(help="name of a run, or its beginnin
     history = found.history()
     if history:
         last = history[-1]
-        print(f"step {last['step']} of {found.experiment.train.steps}, {last['seconds'] / last['step']:.3f} s/step")
+        spent = ", ".join(f"{part} {share:.1%}" for part, share in found.shares().items() if share)
+        of_step = f"{last['seconds'] / last['step']:.3f} s/step" + (f" ({spent})" if spent else "")
+        print(f"step {last['step']} of {found.experiment.train.steps}, {of_step}")
     print(f"{'finished' if found.finished else 'not finished: smis train resumes it'}: {found.folder}")
     for record in records:
         print(_line(record))
@@ -264,18 +274,15 @@ def _line(record) -> str:
     return f"{record.metric:>20}  {significant(record.value):>10}{interval}  {reading}"
 
 
-def _is_first_process() -> bool:
-    """Whether this is rank 0 of a training on several devices, or the only process."""
-    return all(os.environ.get(name, "0") == "0" for name in ("NODE_RANK", "LOCAL_RANK"))
-
-
 def main() -> None:
     """Entry point: the whole command line, errors as one line."""
-    message = None
+    message, speaks = None, processes.is_first
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except SmisError as error:
         status, message = BAD_INPUT, str(error)
+        if isinstance(error, processes.Lost):  # the first may be the one that is gone
+            speaks = lambda: True  # noqa: E731
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except OSError as error:
@@ -291,6 +298,6 @@ def main() -> None:
         status, message = BAD_INPUT, f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
     if status == INTERRUPTED:
         message = "stopped. The same command resumes from the last checkpoint."
-    if message and _is_first_process():
+    if message and speaks():
         print(f"smis: {message}", file=sys.stderr)
     sys.exit(status)

@@ -59,7 +59,10 @@ class TrainSpec:
     standing: int = field(default=0, metadata=ADDED)  # batches of drawn codes that give the final G its batch statistics
     reuse_fake: bool = False  # D's (first) step sees the fake that G's step made, instead of a new one after it
     d_steps: int = field(default=1, metadata=ADDED)  # of D, on images of their own, for each step of G
-    accumulate: int = field(default=1, metadata=ADDED)  # parts of a batch whose gradients are added up before a step
+    # Parts of a batch whose gradients are added up before a step. It is the large batch where nothing spans that: instance norm
+    # or none, and losses that are means over images (pix2pix, pix2pixHD). Where it is not: batch norm takes its statistics over
+    # a part; OASIS weighs classes, BicycleGAN halves, S3GAN turns a quarter of a part; spectral norm iterates once for each.
+    accumulate: int = field(default=1, metadata=ADDED)
     snapshots: int = field(default=0, metadata=ADDED)  # generators that are kept on the way, to be measured
     optimizer: str = field(default="adam", metadata=ADDED)  # or "sgd", with momentum beta1
     precision: str = "32-true"  # as Lightning Fabric names them: 32-true, bf16-mixed, 16-mixed

@@ -1,5 +1,6 @@
 """Measure a finished run by its experiment's protocol. Each group of metrics is one file of records, measured once."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import config, data, label_sources, results, runs
+from . import config, data, label_sources, processes, results, runs
 from .config import DataSpec, Experiment
 from .data import views
 from .errors import SmisError
@@ -38,35 +39,51 @@ from .runs import Run
 from .sample import NOISE, conditions, draw, generate, generator, has_noise_map, noise_map, vary
 
 BATCH = 64
+ALONE = ("cost", "classification")  # measured by one process while the others wait: a clock, and seconds of work
 KEPT = 2**30  # bytes of fakes that wait in memory for the next group of metrics; more of them are drawn again
 Features = Callable[[Tensor], Tensor]
 
 
-def evaluate(run: Run, *, device: str | torch.device = "auto", again: bool = False, progress: bool = True) -> list[Record]:
+def evaluate(
+    run: Run,
+    *,
+    device: str | torch.device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    again: bool = False,
+    progress: bool = True,
+) -> list[Record]:
     """The records of a run: image quality, diversity, class control, segmentation, cost. What is there is not redone.
 
     `again` measures anew and drops what was measured by another protocol. `device` "auto" is the GPU where there is one.
+    Several `devices` share the images; the numbers are those of one.
     """
     if not run.finished:
         raise SmisError(f"run {run.experiment.name} is not trained to its end: `smis train` resumes it.")
-    device = _device(device)
+    device = _launched(device, *processes.asked(devices, nodes))
     if device.type == "cpu" and run.experiment.train.threads:
         torch.set_num_threads(run.experiment.train.threads)
-    with run.lock():
+    first = processes.is_first()
+    with processes.together(), run.lock() if first else contextlib.nullcontext():
         bench = _Bench(run, device)
-        for name, path in files(run).items():
-            if path.exists() and not again:
-                continue
+        todo = processes.of_first([name for name, path in files(run).items() if again or not path.exists()])
+        for name in todo:
+            path = files(run)[name]
             stale = set(run.records.glob(f"{name}-*.json")) - {path} if again else set()
-            if progress:
+            if name in ALONE and not first:
+                continue
+            if progress and first:
                 print(f"{run.experiment.name}: measuring {name}", flush=True)
             started = time.perf_counter()
             measured = getattr(bench, name)()
             seconds = time.perf_counter() - started
+            if not first:
+                continue
             weights, where = backbones.file_hash(run.weights), results.device_name(device)
             results.write(run.records, [results.record(m, run, weights, where, seconds) for m in measured], path.stem)
             for old in stale:
                 old.unlink()
+        processes.of_first(None)  # the others wait for the last file
     return results.read(run.records)
 
 
@@ -87,6 +104,16 @@ def files(run: Run) -> dict[str, Path]:
 def is_measured(run: Run) -> bool:
     """Whether nothing is left to do for a run."""
     return run.finished and all(path.exists() for path in files(run).values())
+
+
+def _launched(device: str | torch.device, devices: int, nodes: int) -> torch.device:
+    """The device of this process, after the others have been started where several were asked for."""
+    if devices * nodes == 1:
+        return _device(device)
+    fabric = processes.fabric("auto" if device == "auto" else _device(device).type, devices, nodes)
+    with processes.first_alone(fabric):
+        pass
+    return fabric.device
 
 
 def _device(name: str | torch.device) -> torch.device:
@@ -156,9 +183,13 @@ class HeldOut:
         """A part of them as a batch on the CPU."""
         return data.collate([self.images[i] for i in range(*part.indices(self.n))])
 
+    def parts(self) -> list[slice]:
+        """BATCH of them at a time."""
+        return [slice(i, min(i + BATCH, self.n)) for i in range(0, self.n, BATCH)]
+
     def batches(self) -> Iterator[dict]:
-        """All of them, BATCH at a time."""
-        return (self.batch(slice(i, i + BATCH)) for i in range(0, self.n, BATCH))
+        """All of them, BATCH at a time; of several processes each has its share of the batches."""
+        return map(self.batch, processes.mine(self.parts()))
 
 
 class _Bench:
@@ -185,7 +216,7 @@ class _Bench:
     def fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """(image, label_map) batches: one drawn code for each held-out label map, or picture (then perhaps no label_map).
 
-        Where each image is of one class, classes are drawn too.
+        Where each image is of one class, classes are drawn too. Of several processes each draws all and makes its share.
         """
         if self._fakes is None:
             image = self.run.experiment.data
@@ -196,8 +227,12 @@ class _Bench:
         return iter(self._fakes)
 
     def _draw_fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        rng = generator(self.spec.seed, "fid")
-        for batch in self.test.batches():
+        rng, mine = generator(self.spec.seed, "fid"), processes.mine(self.test.parts())
+        for part in self.test.parts():
+            if part not in mine:  # as many draws as for those that are read
+                draw(self.networks, len(conditions(self.networks, range(part.start, part.stop), rng)), rng)
+                continue
+            batch = self.test.batch(part)
             labels = conditions(self.networks, data.labels(batch, self.classes), rng)
             yield generate(self.networks, labels, draw(self.networks, len(labels), rng)), batch.get("label_map")
 
@@ -218,7 +253,7 @@ class _Bench:
         for step, path in self.run.snapshots().items():
             networks, rng = runs.load(path).to(self.device), generator(seed, "over training")
             y = conditions(networks, half[:], rng)
-            images = generate(networks, y, draw(networks, len(half), rng)).split(BATCH)
+            images = processes.mine(generate(networks, y, draw(networks, len(half), rng)).split(BATCH))
             protocol = {**self.extract.protocol, "n": len(half), "seed": seed, "step": step}
             values = {
                 "FID": fid.fid(real, fid.features(self.extract, images)),

@@ -4,12 +4,15 @@ Groups are what isolates classes: as long as every convolution and every modulat
 is grouped by class, that feature depends on class c alone.
 """
 
+import math
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from . import processes
 from .errors import SmisError
 from .patterns import Patterns
 
@@ -93,10 +96,51 @@ class _SumOverProcesses(torch.autograd.Function):
         return gradient
 
 
+def _synchronised(x: Tensor, eps: float, parts: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """This process's share x (N,channels,h,w) of a batch, normalised by the statistics of each of `parts` parts of the whole
+    batch; and mean and unbiased variance of the first part, (channels,).
+    """
+    N, world, x32 = len(x), dist.get_world_size(), x.float()
+    row = torch.arange(dist.get_rank(), N * world, world, device=x.device)  # of the whole batch, which of them are here
+    part = torch.arange(parts, device=x.device)
+    belongs = (row[:, None] // math.ceil(N * world / parts) == part).float()[..., None]  # (N,parts,1); no matmul: autocast
+    pixels = belongs.sum(0) * x[0, 0].numel()  # (parts,1)
+    sums = (belongs * x32.sum((2, 3))[:, None]).sum(0)  # (parts,channels)
+    sums, n = _SumOverProcesses.apply(torch.cat([sums, pixels], 1)).split([x.shape[1], 1], 1)
+    n = n.clamp(min=1)  # a batch may be too small for so many parts
+    mean = sums / n
+    # in two passes: E[x^2] - E[x]^2 loses a small variance to rounding
+    centred = x32 - (belongs * mean).sum(1)[..., None, None]
+    squares = (belongs * centred.square().sum((2, 3))[:, None]).sum(0)
+    var = _SumOverProcesses.apply(squares) / n
+    scale = (belongs * (var + eps).rsqrt()).sum(1)  # (N,channels)
+    return (centred * scale[..., None, None]).to(x.dtype), mean[0].detach(), (var[0] * n[0] / (n[0] - 1)).detach()
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """torch's, but its statistics span the whole batch, over all processes: also on the CPU, where torch has no sync BN."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or processes.world() == 1:
+            return super().forward(x)
+        y, mean, var = _synchronised(x, self.eps)
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(var, self.momentum)
+        return torch.addcmul(self.bias[:, None, None], y, self.weight[:, None, None])
+
+
+def batch_statistics_norm(x: Tensor, weight: Tensor, bias: Tensor, *, shared: bool, eps: float = 1e-5) -> Tensor:
+    """Batch norm by the statistics of x, at test time too; where it is a `shared` batch, of all processes' x. None are kept."""
+    if not shared or processes.world() == 1:
+        return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
+    return torch.addcmul(bias[:, None, None], _synchronised(x, eps)[0], weight[:, None, None])
+
+
 class ParamFreeBatchNorm(nn.Module):
     """Batch norm without gamma and beta; its statistics span the whole batch, over all processes (sync BN).
 
-    devices: more than one takes them over the part of the batch that each of so many devices has, as without sync BN
+    devices: more than one takes them over each of so many parts of the whole batch, as without sync BN on so many devices
     (SMIS appendix D), however many there are here. The running ones are those of the first part.
     """
 
@@ -108,23 +152,17 @@ class ParamFreeBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        if self.training and processes.world() > 1:
+            y, mean, var = _synchronised(x, self.eps, self.devices)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var, self.momentum)
+            return y
         if self.training and self.devices > 1:
-            first, *others = x.chunk(max(1, self.devices // processes))
+            first, *others = x.chunk(self.devices)
             return torch.cat(
                 [self._local(first), *(F.batch_norm(part, None, None, training=True, eps=self.eps) for part in others)]
             )
-        if not self.training or processes == 1:
-            return self._local(x)
-        x32 = x.float()
-        n = x32.new_tensor([x.numel() / x.shape[1]])
-        total, n = _SumOverProcesses.apply(torch.cat([x32.sum((0, 2, 3)), n])).split([x.shape[1], 1])
-        centred = x32 - (total / n)[:, None, None]  # in two passes: E[x^2] - E[x]^2 loses a small variance to rounding
-        var = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / n
-        with torch.no_grad():
-            self.running_mean.lerp_(total / n, self.momentum)
-            self.running_var.lerp_(var * n / (n - 1), self.momentum)
-        return (centred * (var + self.eps).rsqrt()[:, None, None]).to(x.dtype)
+        return self._local(x)
 
     def _local(self, x: Tensor) -> Tensor:
         return F.batch_norm(x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps)

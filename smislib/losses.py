@@ -113,6 +113,7 @@ VGG19_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 # The image itself is the zeroth feature, as in CRN (Chen and Koltun 2017): D's instance norm is blind to a region's mean
 # colour, and four small conv stages carry less of it than VGG19 does.
 EMBEDDED_WEIGHTS = (1.0, 0.25, 0.25, 0.5, 1.0)
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of the colours, in [0,1]
 
 
 def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
@@ -132,22 +133,21 @@ def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
             path = None if device.type == "meta" else VGG19.find()  # only to be counted, it needs no weights
             with torch.device("meta"):  # its classifier, 124 of 144 M parameters, is never made
                 layers = torchvision.models.vgg19().features.requires_grad_(False)
-            if path is None:
-                return Perceptual(lambda x: _vgg_features(layers, x), VGG19_WEIGHTS)
-            state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
-            try:
-                layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
-            except (KeyError, RuntimeError) as error:
-                raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
-            layers = layers.to(device).eval().requires_grad_(False)
-            return Perceptual(lambda x: _vgg_features(layers, x), VGG19_WEIGHTS)
+            if path is not None:
+                state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
+                try:
+                    layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
+                except (KeyError, RuntimeError) as error:
+                    raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
+                layers = layers.to(device).eval().requires_grad_(False)
+            mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in IMAGENET)  # once: it waits for the device
+            return Perceptual(lambda x: _vgg_features(layers, ((x + 1) / 2 - mean) / std), VGG19_WEIGHTS)
     raise did_you_mean("perceptual backbone", backbone, ("vgg19", "embedded", "none"))
 
 
 def _vgg_features(net: nn.Sequential, x: Tensor) -> list[Tensor]:
-    """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 of images in [-1,1], normalised as ImageNet was."""
-    mean, std = (x.new_tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    x, features = ((x + 1) / 2 - mean) / std, []
+    """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 of images that are normalised as ImageNet was."""
+    features = []
     for i, layer in enumerate(net[:30]):
         x = layer(x)
         if i in (1, 6, 11, 20, 29):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from . import processes
 from .config import Experiment
 from .errors import SmisError, did_you_mean
 from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_hot, partial
@@ -73,14 +74,16 @@ class ClassGanObjective:
     """Hinge GAN on (G, D) of BigGAN with S3GAN's heads. What D is given as the fake is (images, their classes)."""
 
     def __init__(self, weights: ClassGan, perceptual: Perceptual | None):
-        self.weights = weights
+        self.weights, self.prior = weights, None
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, tuple[Tensor, Tensor]]:
         """The terms of G for as many fakes as the batch has images."""
         n, w, D = len(batch["image"]), self.weights, networks.D
-        y = noise.classes(networks.prior, n)  # (N,C)
+        if self.prior is None:  # it stays what it is, and to ask a GPU for it is to wait for the GPU
+            self.prior = networks.prior.cpu()
+        y = noise.classes(self.prior, n).to(networks.prior)  # (N,C)
         fake = networks.G(y, noise.normal((n, *networks.schedule.z_shape)).to(y))  # (N,3,H,W)
-        q = n // ROTATED if w.rotation_g else 0
+        q = _first(n, ROTATED, noise) if w.rotation_g else 0
         h = D.represent(torch.cat([fake, turned(fake[:q])[q:]]))  # (N + 3q,d)
         terms = {"hinge": hinge_g(D.judge(h[:n], y))}
         if q:
@@ -91,20 +94,32 @@ class ClassGanObjective:
         """`fake` carries no gradient. Everything goes through D as one batch."""
         (image, y), (fake_image, fake_y), w, D = (batch["image"], batch["labels"]), fake, self.weights, networks.D
         n = len(image)
-        q = n // ROTATED if w.rotation_d else 0
+        q = _first(n, ROTATED, noise) if w.rotation_d else 0
         h = D.represent(torch.cat([image, fake_image, turned(image[:q])[q:]]))  # (2N + 3q,d)
         terms = {}
         if w.classifier:
             known, guess = y.sum(1) > 0, D.classifier(h[:n])  # (N,), (N,C)
             errors = F.cross_entropy(guess, y, reduction="none")  # 0 where y is
-            terms["class"] = w.classifier * errors.sum() / known.sum().clamp(min=1)
+            # of the whole batch: a mean over each process's share would count its labelled images by how few there are
+            terms["class"] = w.classifier * errors.sum() / (processes.total(known.sum()).clamp(min=1) / noise.world)
             y = torch.where(known[:, None], y, one_hot(guess.argmax(1), y.shape[1]))
         terms["hinge"] = 2 * hinge_d(D.judge(h[:n], y), D.judge(h[n : 2 * n], fake_y))  # equation 1 has no half
         if q:
             terms["rotation"] = w.rotation_d * rotation_loss(D.rotation(torch.cat([h[:q], h[2 * n :]])))
         if w.r1:
-            terms["r1"] = w.r1 * squared_gradient(D, image[: n // PENALISED], y[: n // PENALISED])
+            terms["r1"] = w.r1 * squared_gradient(D, *(x[: _first(n, PENALISED, noise)] for x in (image, y)))
         return terms
+
+
+def _first(n: int, every: int, noise: Noise) -> int:
+    """How many of the n images here are among the first `every`-th part of the whole batch."""
+    first, rest = divmod(n * noise.world // every, noise.world)
+    if rest:
+        raise SmisError(
+            f"a part of each batch (1 of {every} images) is turned or penalised; of {n} images on each of {noise.world} devices "
+            f"that is no whole number each. Make train.batch a multiple of {every * noise.world}."
+        )
+    return first
 
 
 def squared_gradient(D: nn.Module, image: Tensor, y: Tensor) -> Tensor:

@@ -25,16 +25,23 @@ class Noise:
     So the numbers do not depend on how many devices there are. `rank` takes rows rank, rank + world, ...
     """
 
-    def __init__(self, rng: torch.Generator, rank: int = 0, world: int = 1):
+    def __init__(self, rng: torch.Generator, rank: int = 0, world: int = 1, device: torch.device | None = None):
         self.rng, self.rank, self.world = rng, rank, world
+        self.device = device  # where the draws are wanted; None: on the CPU
 
     def normal(self, shape: torch.Size | tuple[int, ...]) -> Tensor:
-        """This device's part of the next draw, on the CPU; `shape` is that of its part."""
-        return torch.randn(shape[0] * self.world, *shape[1:], generator=self.rng)[self.rank :: self.world]
+        """This device's part of the next draw; `shape` is that of its part."""
+        return self._sent(torch.randn(shape[0] * self.world, *shape[1:], generator=self.rng)[self.rank :: self.world])
 
     def classes(self, prior: Tensor, n: int) -> Tensor:
-        """n classes of the distribution `prior` (C,), one-hot float (n,C) on its device; a row is a draw."""
-        return draw_classes(prior, n * self.world, self.rng)[self.rank :: self.world]
+        """n classes of the distribution `prior` (C,), one-hot float (n,C); a row is a draw. Let `prior` be on the CPU."""
+        return self._sent(draw_classes(prior, n * self.world, self.rng)[self.rank :: self.world])
+
+    def _sent(self, drawn: Tensor) -> Tensor:
+        """Draws on the way to the device, from page-locked memory: the host does not wait for it to finish what it is at."""
+        if self.device is None or self.device.type != "cuda":
+            return drawn
+        return drawn.pin_memory().to(self.device, non_blocking=True)
 
 
 def class_slice(networks: nn.Module, c: int) -> slice:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import processes
 from .losses import Perceptual, Terms
 from .sample import Noise
 
@@ -34,16 +35,19 @@ class SegmentationGan:
 def pixel_weights(labels: Tensor, *, balanced: bool = True, unlabelled: int | None = None) -> Tensor:
     """What each pixel counts, (N,H,W), of `labels` (N,C,H,W): 0 without a label; the sum is the number of pixels, N*H*W.
 
+    The batch is that of all processes: a rare class may be in the share of one alone. So a loss that is a mean over each share,
+    and then over the processes, is the mean over the batch.
+
     balanced: every class that is in the batch has the same total, so each of its pixels the inverse of their number;
     otherwise every labelled pixel counts alike. A batch without labels has weight 0 everywhere.
     """
-    if unlabelled is not None:
-        labels = labels.index_fill(1, torch.tensor(unlabelled, device=labels.device), 0.0)
-    per_class = labels.sum((0, 2, 3))  # (C,) pixels
+    if unlabelled is not None:  # multiplied: to fill a channel, its number would first have to reach the device
+        labels = labels * (torch.arange(labels.shape[1], device=labels.device) != unlabelled)[:, None, None]
+    per_class = processes.total(labels.sum((0, 2, 3)))  # (C,) pixels
     counts = per_class if balanced else per_class.sum().expand_as(per_class)
     classes = (per_class > 0).sum() if balanced else 1
     share = torch.where(per_class > 0, 1 / (counts * classes).clamp(min=1), 0)  # of the batch, for one pixel of the class
-    return torch.einsum("nchw,c->nhw", labels, share) * labels[:, 0].numel()
+    return torch.einsum("nchw,c->nhw", labels, share) * (labels[:, 0].numel() * processes.world())
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor, *, fake: bool = False) -> Tensor:

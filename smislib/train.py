@@ -1,6 +1,7 @@
 """One training loop for every two-player model, on Lightning Fabric: CPU, one GPU, several (DDP), mixed precision.
 
-Batches and noise are functions of (seed, step), so a resumed run equals a straight one bit for bit.
+Batches and noise are functions of (seed, step), so a resumed run equals a straight one bit for bit. Losses are those of the
+whole batch, however many processes share it: but for rounding, the numbers of one.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from . import atomic, data, presets, runs, viz
+from . import atomic, data, presets, processes, runs, viz
 from .config import Experiment, TrainSpec
 from .data.loading import StepSampler, loader
 from .data.presized import cores
@@ -39,15 +40,16 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
     """
     run = runs.run_of(experiment)
     if not run.finished:
-        for needed in presets.needs(experiment):
-            if devices * nodes > 1 and not runs.run_of(needed).finished:
-                raise SmisError(f"{experiment.model} reads labels by {needed.model}: train that first, with the same options.")
-            train(needed, accelerator=accelerator, progress=progress)
-        splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
-        perceptual_loss(experiment.loss.backbone, torch.device("cpu"))
+        devices, nodes = processes.asked(devices, nodes)
         fabric = _fabric(experiment, accelerator, devices, nodes)
-        # what was asked for can be done: only now is anything written
-        _launch(fabric, runs.open_run(experiment), *splits, data.classes(experiment.data), progress)
+        for needed in presets.needs(experiment):
+            train(needed, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
+        with processes.first_alone(fabric):
+            splits = [data.open_split(experiment.data, split) for split in ("train", "test")]
+            perceptual_loss(experiment.loss.backbone, torch.device("cpu"))
+            if processes.is_first():  # what was asked for can be done: only now is anything written
+                runs.open_run(experiment)
+        _locked(fabric, run, *splits, data.classes(experiment.data), progress)
     return run
 
 
@@ -63,12 +65,14 @@ def train_on(
     progress: bool = True,
 ) -> None:
     """Train a run to its end on these data, which give what `data.open_split` gives. `test_set` is for the samples."""
-    _launch(_fabric(run.experiment, accelerator, devices, nodes), run, train_set, test_set, classes, progress)
+    fabric = _fabric(run.experiment, accelerator, *processes.asked(devices, nodes))
+    with processes.first_alone(fabric):
+        pass
+    _locked(fabric, run, train_set, test_set, classes, progress)
 
 
-def _launch(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
-    fabric.launch()
-    with run.lock() if fabric.is_global_zero else contextlib.nullcontext():  # rank 0 does all the writing
+def _locked(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
+    with processes.together(), run.lock() if fabric.is_global_zero else contextlib.nullcontext():  # rank 0 does all the writing
         if not fabric.broadcast(run.finished):  # the others wait here until rank 0 has the lock
             _train(fabric, run, train_set, test_set, classes, progress and fabric.is_global_zero)
 
@@ -81,14 +85,9 @@ def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) 
             f"train.batch={spec.batch} is the batch over all devices and must divide evenly among them; "
             f"found {devices} device(s) on each of {nodes} node(s){parts}."
         )
-    asked = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes, "precision": experiment.train.precision}
-    if asked["precision"] == "16-mixed" and accelerator == "cpu":
+    if spec.precision == "16-mixed" and accelerator == "cpu":
         raise SmisError("precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed.")
-    try:
-        return Fabric(strategy="ddp" if devices * nodes > 1 else "auto", **asked)
-    except Exception as error:  # Lightning raises many types for what this machine lacks
-        wishes = ", ".join(f"{key}={value}" for key, value in asked.items())
-        raise SmisError(f"this machine cannot train with {wishes}: {str(error).splitlines()[0]}") from error
+    return processes.fabric(accelerator, devices, nodes, spec.precision)
 
 
 def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
@@ -102,7 +101,8 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
     if MODELS[experiment.model].prepare:
         others = [runs.load(runs.run_of(e).weights).to(fabric.device) for e in presets.needs(experiment)]
-        train_set = MODELS[experiment.model].prepare(experiment, networks, train_set, *others)
+        with fabric.rank_zero_first():  # it reads the labels, the others find them read
+            train_set = MODELS[experiment.model].prepare(experiment, networks, train_set, *others)
     players = {"g": [p for player in (networks.G, networks.E) if player for p in player.parameters()]}
     players |= {"d": [*networks.D.parameters()]} if networks.D else {}  # an objective without GAN has no D
     rates = {"g": spec.lr_g, "d": spec.lr_d}
@@ -112,7 +112,8 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     start, seconds = _resume(run, fabric, networks, averaged, optimizers)
     share = (fabric.global_rank, fabric.world_size)
     sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, experiment.seed, range(start, spec.steps), *share)
-    batches = loader(train_set, sampler, workers=0 if on_cpu else cores(), pin=not on_cpu)
+    workers = 0 if on_cpu else max(1, cores() // getattr(fabric.strategy, "num_processes", 1))  # of this node's processes
+    batches = loader(train_set, sampler, workers=workers, pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
     first_bad = torch.full((), spec.steps, device=fabric.device)  # looked at when something is written: no sync in between
@@ -131,7 +132,8 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * _lr_factor(step, spec.steps, spec.constant)
-        noise, progress = Noise(generator(experiment.seed, "train", step), *share), step / spec.steps
+        noise = Noise(generator(experiment.seed, "train", step), *share, fabric.device)
+        progress = step / spec.steps
 
         if networks.D:
             networks.D.requires_grad_(False)
@@ -284,7 +286,9 @@ def _take_standing_statistics(
             norm.train()
             norm.momentum = 1 / (i + 1)  # the mean over all batches so far
         shape, rng = networks.schedule.z_shape, generator(experiment.seed, "standing", i)
-        labels, noise = conditions(networks, batch["labels"], rng), Noise(rng, *share)
+        labels, noise = batch["labels"], Noise(rng, *share)
+        if hasattr(networks, "prior"):  # as `sample.conditions`, of which each process has its rows
+            labels = noise.classes(networks.prior, len(labels))
         with fabric.autocast():
             networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
     for norm, old in zip(norms, momentum, strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import SmisError
+from ..processes import in_order
 from . import Measurement, bootstrap_weights, uncertainty
 
 BINS = {"L": (0.0, 100.0, 50), "a": (-100.0, 100.0, 100), "b": (-100.0, 100.0, 100)}  # lowest, highest, number: 2 units each
@@ -54,9 +55,9 @@ def measure(
     counts, gradients = {}, {}
     for name, batches in (("fake", fake), ("real", real)):
         colours = [lab(batch) for batch in batches]
-        parts = [marginals(part) for part in colours]
-        counts[name] = {channel: np.concatenate([part[channel] for part in parts]) for channel in BINS}
-        gradients[name] = np.concatenate([gradient(part) for part in colours])
+        parts = in_order([(marginals(part), gradient(part)) for part in colours])
+        counts[name] = {channel: np.concatenate([part[channel] for part, _ in parts]) for channel in BINS}
+        gradients[name] = np.concatenate([part for _, part in parts])
     n = len(gradients["fake"])
     if n != len(gradients["real"]):
         raise SmisError(f"{n} generated images but {len(gradients['real'])} real ones: colours are compared image by image.")

@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..errors import SmisError, did_you_mean
+from ..processes import in_order, mine
 from . import Measurement, bootstrap_weights, uncertainty
 from .lpips import Lpips, neighbours
 
@@ -148,13 +149,16 @@ def class_diversity(
     if not cells:
         raise SmisError(f"none of the {len(labels)} label maps has two classes: there is no inside and outside to compare.")
     values = {reading: np.full((2, *share.shape), np.nan) for reading in readings}
-    for c, i in tqdm(cells, desc="mCSD, mOCD", leave=False, disable=not progress):
+    found = []
+    for c, i in tqdm(mine(cells), desc="mCSD, mOCD", leave=False, disable=not progress):
         one = labels[i : i + 1]
         images = _draw(sample, one, c, m + 1, (seed, c, i))
         region = _regions(one, C)[c].to(images.device)
-        for reading in readings:
-            sides = READINGS[reading](distance, images, region)
-            values[reading][:, c, i] = [side.double().mean().item() for side in sides]
+        sides = [READINGS[reading](distance, images, region) for reading in readings]
+        found.append([[side.double().mean().item() for side in of_reading] for of_reading in sides])
+    for (c, i), of_cell in zip(cells, in_order(found), strict=True):
+        for reading, inside_outside in zip(readings, of_cell, strict=True):
+            values[reading][:, c, i] = inside_outside
     used = sorted({i for _, i in cells})
     protocol = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
     protocol |= {"n per class": np.isfinite(values[readings[0]][0]).sum(1).tolist(), "skipped classes": list(skipped)}
@@ -171,9 +175,10 @@ def lpips_diversity(
 ) -> Measurement:
     """LPIPS of outputs for one label map with every code drawn anew: m pairs for each of the first n of `labels`, or all."""
     values = []
-    for i in range(len(labels) if n is None else min(n, len(labels))):
+    for i in mine(range(len(labels) if n is None else min(n, len(labels)))):
         images = _draw(sample, labels[i : i + 1], None, m + 1, (seed, i))
         values.append(distance.consecutive(images).double().mean().item())
+    values = in_order(values)
     resampled = bootstrap_weights(len(values), n_boot, seed) @ np.array(values)
     protocol = {**distance.protocol, "resolution": _resolution(labels), "n": len(values), "m": m, "seed": seed}
     metric = f"LPIPS{distance.suffix}"

@@ -15,13 +15,21 @@ from torch import Tensor
 
 from .. import atomic, config, paths
 from ..errors import SmisError
+from ..processes import in_order
 from . import Measurement, uncertainty
 
 
 def features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
-    """Images (N,3,H,W) in [-1,1], batch by batch -> features float64 (n,d)."""
-    with torch.no_grad():
-        return np.concatenate([extract(images).double().cpu().numpy() for images in batches])
+    """Images (N,3,H,W) in [-1,1], batch by batch -> features float64 (n,d).
+
+    Of several processes each gives its share of the batches (`processes.mine`), and all get the features of all.
+    """
+    return np.concatenate(in_order([_features(extract, images) for images in batches]))
+
+
+@torch.no_grad()
+def _features(extract: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarray:
+    return extract(images).double().cpu().numpy()
 
 
 def real_features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
@@ -30,14 +38,14 @@ def real_features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
     What a batch gives is named by its pixels and by all else that it depends on; a file that cannot be read is made again.
     """
     kind = config.content_hash([extract.protocol, str(extract.device), torch.get_num_threads(), torch.__version__])
-    return np.concatenate([_kept(extract, images, kind) for images in batches])
+    return np.concatenate(in_order([_kept(extract, images, kind) for images in batches]))
 
 
 def _kept(extract: Callable[[Tensor], Tensor], images: Tensor, kind: str) -> np.ndarray:
     pixels = images.cpu().numpy()
     content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
     path = paths.cache() / "features" / f"{config.content_hash([kind, content, pixels.shape, str(pixels.dtype)])}.npz"
-    return atomic.arrays(path, lambda: {"features": features(extract, [images])})["features"]
+    return atomic.arrays(path, lambda: {"features": _features(extract, images)})["features"]
 
 
 def frechet(mu1: np.ndarray, S1: np.ndarray, mu2: np.ndarray, S2: np.ndarray) -> float:

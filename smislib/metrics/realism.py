@@ -13,6 +13,7 @@ from skimage.feature import local_binary_pattern
 from torch import Tensor
 
 from ..errors import SmisError
+from ..processes import in_order
 from . import Measurement, bootstrap_weights, uncertainty
 
 BINS = 8  # of each axis of CIELAB
@@ -41,7 +42,7 @@ def chi_square(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def measure(real: Iterable[Tensor], fake: Iterable[Tensor], *, n_boot: int = 1000, seed: int = 0) -> list[Measurement]:
     """Distances of colour and texture of two sets of images (N,3,H,W), one fake for each real one, in batches."""
-    sets = [[histograms(batch) for batch in images] for images in (real, fake)]
+    sets = [in_order([histograms(batch) for batch in images]) for images in (real, fake)]
     measured = []
     for what in ("Colour", "Texture"):
         p, q = (np.concatenate([part[what] for part in one]) for one in sets)

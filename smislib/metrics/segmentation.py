@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..data.spec import Classes
 from ..errors import SmisError
+from ..processes import in_order
 from . import Measurement, bootstrap_weights, uncertainty
 
 
@@ -164,8 +165,8 @@ def _counted(segment: Segment, pairs: Iterable[tuple[Tensor, Tensor]], classes: 
     found, C, ignore = [], len(classes), classes.ignore_index
     for image, label_map in pairs:
         prediction = segment(image)
-        found.append(confusion(prediction, label_map.to(prediction.device), C, ignore).cpu())
-    counts = torch.cat(found).numpy()
+        found.append(confusion(prediction, label_map.to(prediction.device), C, ignore).cpu().numpy())
+    counts = np.concatenate(in_order(found))
     unknown = sorted(set(range(C)) - set(segment.predicts))
     ignored = [] if ignore is None else [f"label {ignore}"]
     rule = ", ".join(ignored + [f"{len(unknown)} classes that the segmenter does not predict"] * bool(unknown)) or "none"

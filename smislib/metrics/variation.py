@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SmisError
+from ..processes import in_order, mine
 from . import Measurement, bootstrap_weights, uncertainty
 from .diversity import Pool
 from .lpips import Lpips
@@ -67,11 +68,12 @@ def measure(samples: Samples, labels: Pool, *, n: int, m: int, distance: Lpips, 
     measured = []
     for reading, sample in samples.items():
         values = []
-        for i in range(shared["n"]):
+        for i in mine(range(shared["n"])):
             key = int(np.random.SeedSequence((seed, i)).generate_state(1, np.uint64)[0] >> 1)
             images = sample(labels[i : i + 1], m + 1, torch.Generator().manual_seed(key))
             pairs = distance.consecutive(images), ms_ssim(images[:-1], images[1:])
             values.append([d.double().mean().item() for d in pairs])
+        values = in_order(values)
         resampled = bootstrap_weights(len(values), 1000, seed) @ np.array(values)
         protocols = {
             f"LPIPS{distance.suffix}": distance.protocol,

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SmisError
+from ..layers import BatchNorm2d
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Block(nn.Module):
         super().__init__()
         middle = out // bottleneck
         widths, kernels = ((into, middle, middle, out), (1, 3, 1)) if bottleneck > 1 else ((into, out, out), (3, 3))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[:-1])
+        self.norms = nn.ModuleList(BatchNorm2d(width) for width in widths[:-1])
         strided = kernels.index(3)
         self.convs = nn.ModuleList(
             nn.Conv2d(a, b, k, stride=stride if i == strided else 1, padding=k // 2, bias=False)
@@ -86,7 +87,7 @@ class Labeller(nn.Module):
                 for j in range(n)
             )
         )
-        self.norm = nn.BatchNorm2d(widths[-1])
+        self.norm = BatchNorm2d(widths[-1])
         self.rotation, self.classifier = nn.Linear(widths[-1], 4), nn.Linear(widths[-1], s.C)
 
     def forward(self, image: Tensor) -> Tensor:

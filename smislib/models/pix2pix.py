@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import SmisError, did_you_mean
+from ..layers import batch_statistics_norm
 from ..losses import Perceptual, Terms, vanilla_d, vanilla_g
 from ..sample import Noise
 
@@ -112,7 +113,7 @@ class BatchNorm(nn.Module):
         """(N,channels,h,w) -> likewise."""
         if self.statistics == "image":
             return F.instance_norm(x, weight=self.weight, bias=self.bias)
-        return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
+        return batch_statistics_norm(x, self.weight, self.bias, shared=self.training)  # samples are made by one alone
 
 
 class Generator(nn.Module):
