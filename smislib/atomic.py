@@ -4,6 +4,7 @@ What a killed process had begun is left in a hidden folder, which no pattern lik
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -26,9 +27,9 @@ def writing(path: Path | str) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         raise cannot_write(path, error) from error
     except RuntimeError as error:  # torch.save's, on a full disk
-        if "PytorchStreamWriter" not in str(error) and "unexpected pos" not in str(error):
+        if not any(words in str(error) for words in ("PytorchStreamWriter", "unexpected pos", "iostream error")):
             raise
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, OSError(errno.EIO, "the disk took only a part of it, as a full one does")) from error
 
 
 def write(path: Path, make: Callable[[Path], Any]) -> None:
@@ -55,8 +56,11 @@ def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, n
     Two processes may make it at once.
     """
     with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:  # damage raises whatever it likes
-        # first: numpy stops where its header says, which is before the check sum where that header is damaged
-        if archive.testzip() is None:
+        with path.open("rb") as file:
+            file.seek(-12, os.SEEK_END)
+            n = int.from_bytes(file.read(2), "little")  # entries: zipfile goes by the length of its directory alone
+        # numpy stops where its header says, which is before the check sum where that header is damaged: first testzip
+        if archive.testzip() is None and n == len(archive.namelist()):
             with np.load(path) as file:
                 return {name: file[name] for name in file.files}
     made = make()

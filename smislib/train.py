@@ -84,7 +84,7 @@ def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) 
     asked = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes, "precision": experiment.train.precision}
     if asked["precision"] == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())):
         raise SmisError(  # else Fabric goes on with other numbers
-            "precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed. A run begun with it resumes where there is one."
+            "precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed. A run begun with it resumes where one is."
         )
     try:
         return Fabric(strategy="ddp" if devices * nodes > 1 else "auto", **asked)

@@ -1,6 +1,5 @@
 """Real faults for the tests: processes that are killed at an operation, in a write or by the clock; small and read-only disks."""
 
-import collections
 import ctypes
 import multiprocessing
 import os
@@ -19,7 +18,6 @@ from smislib import train as training
 
 # A fork has everything imported already; but autograd's threads, which there are for GPUs alone, do not survive it
 CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" and not torch.cuda.is_available() else "forkserver")
-KILLS: collections.Counter[str] = collections.Counter()  # what was being done -> kills of this process's tests
 CALLS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.fsync"}  # Python's audit events; fsync is ours
 NO_DISK = 77  # exit status of a child that may not mount
 STAGES = {  # part of a path -> what is being done
@@ -59,11 +57,7 @@ def killed(function: Callable, *arguments, rng: random.Random, operations: int, 
         kill_group(child)
     child.join(300)
     assert child.exitcode in (0, -signal.SIGKILL, -signal.SIGXFSZ), (function, how, at, child.exitcode)
-    if child.exitcode == 0:
-        return None
-    doing = NAMES[stage.value]
-    KILLS[doing] += 1
-    return doing
+    return NAMES[stage.value] if child.exitcode else None
 
 
 def kill_group(child: BaseProcess) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from sample_trees import make as make_tree
 from test_faults_kills import SIZES, measured, saved_table, trained, values
 from test_train import at_step, outcome, raising, same
 
-from smislib import atomic, data, label_sources, notebooks, paths, results, runs
+from smislib import atomic, data, label_sources, notebooks, paths, presets, results, runs
 from smislib.config import DataSpec
 from smislib.errors import SmisError
 
@@ -37,12 +39,26 @@ def on_a_disk_of_its_own(function, *arguments, tmp_path: Path) -> None:
     assert child.exitcode == 0, (tmp_path / "said.txt").read_text()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A store with a trained and measured experiment."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMIS_HOME", str(folder))
+        sizes = {"data.n_train": 8, "data.n_test": 6, "train.steps": 5} | SIZES
+        experiment = presets.experiment("groupdnet", preset="smoke", assignments={k: str(v) for k, v in sizes.items()})
+        trained(experiment)
+        measured(experiment)
+    return folder, experiment
+
+
 @pytest.fixture
-def straight(home, small, monkeypatch):
-    """An experiment, and what an undisturbed training and measurement of it give."""
-    experiment = small(**SIZES)
-    trained(experiment)
-    measured(experiment)
+def straight(undisturbed, tmp_path, monkeypatch):
+    """An experiment, what an undisturbed training and measurement of it give, its bytes. SMIS_HOME is a copy of their store."""
+    folder, experiment = undisturbed
+    home = tmp_path / "home"
+    shutil.copytree(folder, home)
+    monkeypatch.setenv("SMIS_HOME", str(home))
     run = runs.run_of(experiment)
     return experiment, outcome(run), values(results.read(run.records)), run.weights.stat().st_size
 
@@ -51,7 +67,7 @@ def fills_up(disk: Path, straight: tuple, seed: int) -> None:
     experiment, expected, records, size = straight
     faults.mount_disk(disk, megabytes=16 * max(1, size // 2**20 + 1))
     rng, refusals = random.Random(seed), []
-    for attempt in range(6):
+    for attempt in range(4):
         os.environ["SMIS_HOME"] = str(disk / f"home{attempt}")
         Path(os.environ["SMIS_HOME"]).mkdir()
         ballast = faults.fill(disk, left=int(3.5 * size * rng.random() ** 2))
@@ -61,10 +77,9 @@ def fills_up(disk: Path, straight: tuple, seed: int) -> None:
                     work(experiment)
                     break
                 except SmisError as error:
-                    assert "cannot write" in str(error) and "No space left" in str(error) and "Free some space" in str(error), (
-                        error
+                    assert re.fullmatch(
+                        r"cannot write .*(No space left|a part of it, as a full one).*Free some space.*", str(error)
                     )
-                    assert "\n" not in str(error)
                     assert ballast.exists(), error
                 refusals.append(work.__name__)
                 run = runs.run_of(experiment)
@@ -80,7 +95,7 @@ def fills_up(disk: Path, straight: tuple, seed: int) -> None:
         assert values(results.read(run.records)) == records
         for path in sorted(disk.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
-    assert {"trained", "measured"} == set(refusals) and len(refusals) >= 6, refusals
+    assert {"trained", "measured"} == set(refusals) and len(refusals) >= 4, refusals
     print(refusals)
 
 
@@ -90,7 +105,7 @@ def test_a_full_disk_loses_nothing_and_the_numbers_are_those_of_a_large_one(stra
 
 
 def is_read_only(disk: Path, straight: tuple, notebook: Path) -> None:
-    experiment, expected, records, size = straight
+    experiment, expected, records, _ = straight
     faults.mount_disk(disk, megabytes=32)
     os.environ["SMIS_HOME"] = str(disk)
     paths.NOTEBOOKS = notebook.parent
@@ -152,16 +167,16 @@ def damaged(body: bytes, rng: random.Random, n: int):
         yield body[: rng.randrange(len(body))]
 
 
-def test_a_damaged_checkpoint_is_refused_or_does_no_harm(straight, home, monkeypatch):
+def test_a_damaged_checkpoint_is_refused_or_does_no_harm(straight, tmp_path, monkeypatch):
     experiment, expected, *_ = straight
-    monkeypatch.setenv("SMIS_HOME", str(home / "again"))
+    monkeypatch.setenv("SMIS_HOME", str(tmp_path / "again"))
     with at_step(5, raising), pytest.raises(Exception):  # noqa: B017 (whatever stops it)
         trained(experiment)
     run, refusals = runs.run_of(experiment), 0
     path = run.folder / "checkpoint.pt"
     whole = path.read_bytes()
     assert torch.load(path)["step"] == 5
-    for body in damaged(whole, random.Random(0), 12):
+    for body in damaged(whole, random.Random(0), 8):
         path.write_bytes(body)
         try:
             trained(experiment)
@@ -172,13 +187,13 @@ def test_a_damaged_checkpoint_is_refused_or_does_no_harm(straight, home, monkeyp
         else:
             assert same(outcome(run), expected)
             run.weights.unlink()
-    assert refusals >= 12
+    assert refusals >= 8
     path.unlink()  # as the message says
     trained(experiment)
     assert same(outcome(run), expected)
 
 
-def test_a_damaged_file_of_records_is_refused_or_reads_as_before(straight, home):
+def test_a_damaged_file_of_records_is_refused_or_reads_as_before(straight):
     experiment, _, records, _ = straight
     folder, refusals = runs.run_of(experiment).records, 0
     for path in folder.glob("*.json"):
@@ -194,12 +209,7 @@ def test_a_damaged_file_of_records_is_refused_or_reads_as_before(straight, home)
     assert refusals > 300
     measured(experiment)
     assert values(results.read(folder)) == records
-    (committed,) = {
-        path
-        for path in paths.COMMITTED_RECORDS.glob("*-groupdnet-demo-s0-*/cost-*.json")
-        if "mannequins" in path.name + str(path)
-    }
-    assert results.read_file(committed)  # of an earlier version: without check sums
+    assert results.committed()  # of an earlier version: without check sums
 
 
 def test_a_damaged_cache_is_made_again(tmp_path):
@@ -214,18 +224,18 @@ def test_a_damaged_cache_is_made_again(tmp_path):
     atomic.arrays(path, make)
     whole = path.read_bytes()
     bodies = [whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :] for i in range(len(whole)) for bit in range(8)]
-    for body in [*bodies[::3], *damaged(whole, random.Random(2), 100)]:  # headers, contents and directory alike
+    for body in [*bodies[::7], *damaged(whole, random.Random(2), 100)]:  # headers, contents and directory alike
         path.write_bytes(body)
         found = atomic.arrays(path, make)
         assert found.keys() == arrays.keys() and all(np.array_equal(found[k], arrays[k]) for k in arrays)
-    assert len(made) > len(bodies) // 6
+    assert len(made) > len(bodies) // 14
     path.write_bytes(whole)
     made.clear()
     atomic.arrays(path, make)
     assert not made and zipfile.ZipFile(path).testzip() is None
 
 
-def test_damaged_features_and_labels_of_the_cache_are_made_again(straight, home, monkeypatch):
+def test_damaged_features_and_labels_of_the_cache_are_made_again(straight, monkeypatch):
     """Those that numbers are computed from: of real pictures for FID, and what a labeller read."""
     experiment, _, records, _ = straight
     features = sorted((paths.cache() / "features").glob("*.npz"))
@@ -236,9 +246,6 @@ def test_damaged_features_and_labels_of_the_cache_are_made_again(straight, home,
         path.unlink()
     measured(experiment)
     assert values(results.read(runs.run_of(experiment).records)) == records
-
-    assigned = {"data.n_train": "48", "network.C": "24"}
-    from smislib import presets
 
     e = presets.experiment("s3gan_20", "tokens", "smoke")
     train_set = data.open_split(e.data, "train")

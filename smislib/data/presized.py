@@ -56,6 +56,8 @@ class Presized:
         return Presized, (self.key, self.n)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        if not 0 <= index < self.n:
+            raise IndexError(f"sample {index} of {self.n}")
         try:
             if self._arrays is None:
                 self._arrays = {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
