@@ -231,7 +231,13 @@ def test_a_config_of_another_version_is_named(home, small):
 
 def test_the_lock_clears_what_a_killed_writer_left(home, small):
     run = runs.open_run(small())
-    names = (".checkpoint.pt.ab12", ".weights.safetensors.cd34", ".log.jsonl.e", "records/.a.json.f", "snapshots/.b.safetensors.5")
+    names = (
+        ".checkpoint.pt.ab12",
+        ".weights.safetensors.cd34",
+        ".log.jsonl.e",
+        "records/.a.json.f",
+        "snapshots/.b.safetensors.5",
+    )
     left = [run.folder / name for name in names]
     for path in left:
         path.mkdir(parents=True)
