@@ -166,19 +166,22 @@ def test_a_table_killed_at_any_operation_is_the_old_or_the_new_one(place, count)
     saved_table(7)
     new = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert len(new) == 4 and all(old[name] != new[name] for name in ("table01.csv", "table01.md", "table01.tex"))
-    for operation in range(1, 200):
+
+    def survives(how: str, at: int) -> bool:
+        """Whether the new table was written; if not, then by the next call."""
         saved_table(5)
-        child = faults.process(
-            faults._with_fuse, "operation", operation, faults.CONTEXT.Value("i", 0, lock=False), saved_table, (7,)
-        )
+        stage = faults.CONTEXT.Value("i", 0, lock=False)
+        child = faults.process(faults._with_fuse, how, at, stage, saved_table, (7,))
         child.join(300)
-        if child.exitcode == 0:
-            break
         found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
         assert found.keys() == new.keys() and all(body in (old[name], new[name]) for name, body in found.items())
         saved_table(7)
         assert new == {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
-    count(collections.Counter(table=operation - 1), 24, "table")  # at least a folder, a file, synced, given its mode, moved; four
+        return child.exitcode == 0
+
+    operation = next(n for n in range(1, 200) if survives("operation", n))
+    assert not any(survives("write", size) for size in (1, 20, min(map(len, new.values())) + 1))
+    count(collections.Counter(table=operation + 2), 24, "table")  # at least a folder, a file, synced, given its mode, moved; four
 
 
 TINY = '# %% tags=["parameters"]\npreset = "demo"\nn = 2\n\n# %%\nprint(preset, n * 2)\n\n# %%\nn ** 70\n'

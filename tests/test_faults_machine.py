@@ -50,8 +50,9 @@ def command(experiment: Experiment) -> list[str]:
 # --- memory and workers -----------------------------------------------------------------------------------------------
 
 
-def without_more_memory(arguments: list[str], told: Path) -> None:
+def without_more_memory(home: str, arguments: list[str], told: Path) -> None:
     """As under `ulimit -v`: with what the process has when everything is imported, and no more."""
+    os.environ["SMIS_HOME"] = home
     call("train", "nothing")
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used, used))
@@ -60,13 +61,10 @@ def without_more_memory(arguments: list[str], told: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="how much a process has is read from /proc")
-def test_a_training_that_runs_out_of_memory_says_so_and_resumes(straight, home):
+def test_a_training_that_runs_out_of_memory_says_so_and_resumes(straight, home, processes):
     experiment, expected = straight
-    told = home / "told.txt"
-    child = multiprocessing.get_context("spawn").Process(  # a fork of this one may have enough that earlier tests have freed
-        target=without_more_memory, args=(command(experiment), told)
-    )
-    child.start()
+    told = home / "told.txt"  # no fork of this process, which may have enough that earlier tests have freed
+    child = processes(without_more_memory, str(paths.home()), command(experiment), told)
     child.join(300)
     assert child.exitcode == 0
     said = told.read_text()
@@ -233,9 +231,28 @@ def test_a_run_begun_on_a_gpu_resumes_without_one(straight, small, monkeypatch):
 # --- two at once ------------------------------------------------------------------------------------------------------
 
 
+def trained_and_measured(experiment: Experiment) -> None:
+    trained(experiment)
+    measured(experiment)
+
+
+class Started:
+    """What `reproduce` needs of a training: here a fork, in the same process group, which has nothing to import."""
+
+    def __init__(self, experiment: Experiment):
+        self.process = faults.CONTEXT.Process(target=trained_and_measured, args=(experiment,))
+        self.process.start()
+        self.terminate, self.wait = self.process.terminate, self.process.join
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    returncode = property(poll)
+
+
 def reproduces(source: Path, experiments: list[Experiment]) -> None:
-    """`smis reproduce` of these experiments and one notebook; its trainings are real `smis train --eval`."""
-    reproduce.plan, reproduce.POLL = (lambda *_: experiments), 0.05
+    """`smis reproduce` of these experiments and one notebook."""
+    reproduce.plan, reproduce.POLL, reproduce._start = (lambda *_: experiments), 0.05, Started
     notebooks.select, paths.NOTEBOOKS = (lambda _: [source]), source.parent
     reproduce._open_data = lambda *_: None  # a pool of `spawn`: what it renders is rendered by the trainings, at once
     reproduce.reproduce("smoke", jobs=1)
