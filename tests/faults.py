@@ -39,9 +39,9 @@ def _run(function: Callable, arguments: tuple, home: str, said: Path | None) -> 
     os.environ["SMIS_HOME"] = home
     torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Path(said or os.devnull).open("ab") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
+    sys.stdout = sys.stderr = Path(said or os.devnull).open("a", buffering=1)  # noqa: SIM115 (open until the process ends)
+    for stream in (1, 2):
+        os.dup2(sys.stdout.fileno(), stream)
     function(*arguments)
 
 
