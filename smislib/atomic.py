@@ -1,7 +1,12 @@
-"""Files are written beside their final name and moved there: a crash leaves the old file or the new one, never half of one."""
+"""Files are written beside their final name and moved there: a crash leaves the old file or the new one, never half of one.
+
+What a killed process had begun is left in a hidden folder, which no pattern like *.json finds.
+"""
 
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,37 +27,42 @@ def writing(path: Path | str) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         raise cannot_write(path, error) from error
     except RuntimeError as error:  # torch.save's, on a full disk
-        if "PytorchStreamWriter" not in str(error) and "unexpected pos" not in str(error):
+        if not any(words in str(error) for words in ("PytorchStreamWriter", "unexpected pos", "iostream error")):
             raise
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, OSError(errno.EIO, "the disk took only a part of it, as a full one does")) from error
 
 
 def write(path: Path, make: Callable[[Path], Any]) -> None:
     """Run `make(temporary)` and move the result to `path`. A full or read-only disk leaves the old file untouched."""
-    temporary = None
+    draft = None
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-            os.close(handle)
-            temporary = Path(name)
+            draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            temporary = draft / path.name
             make(temporary)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays of a cache file (.npz); what `make` gives, written there, where it is missing or cannot be read (truncated).
+    """The arrays of a cache file (.npz); what `make` gives, written there, where it is missing or damaged.
 
     Two processes may make it at once.
     """
-    with contextlib.suppress(OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile), np.load(path) as file:
-        return {name: file[name] for name in file.files}
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:  # damage raises whatever it likes
+        with path.open("rb") as file:
+            file.seek(-12, os.SEEK_END)
+            n = int.from_bytes(file.read(2), "little")  # entries: zipfile goes by the length of its directory alone
+        # numpy stops where its header says, which is before the check sum where that header is damaged: first testzip
+        if archive.testzip() is None and n == len(archive.namelist()):
+            with np.load(path) as file:
+                return {name: file[name] for name in file.files}
     made = make()
     write(path, lambda temporary: np.savez(temporary, **made))
     return made

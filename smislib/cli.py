@@ -11,6 +11,8 @@ from .cli_options import BAD_INPUT, INTERRUPTED, Accelerator, Data, Devices, Mod
 from .cli_study import study_app
 from .errors import SmisError
 
+OUT_OF_MEMORY = ("can't allocate memory", "Cannot allocate memory", "out of memory", "DataLoader worker")  # of torch, the system
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data_app, name="data")
 app.add_typer(study_app, name="study")
@@ -274,6 +276,25 @@ def _line(record) -> str:
     return f"{record.metric:>20}  {significant(record.value):>10}{interval}  {reading}"
 
 
+def _explained(error: Exception) -> str | None:
+    """What to do about an error that is not the library's own, where that is known: of a path, of memory, of the command line."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename!s:.200}: {error.strerror}. Check the path, and what may be read and written there."
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        kind = (
+            "a process that loads images was killed, as a system does when memory runs out"
+            if "DataLoader" in str(error)
+            else "out of memory"
+        )
+        return (
+            f"{kind}. Close other programs, or ask for less at a time: train.batch, train.accumulate=2 (a batch in two parts), "
+            "--jobs 1. What was finished is kept: the same command resumes from the last checkpoint."
+        )
+    if hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
+        return f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
+    return None
+
+
 def main() -> None:
     """Entry point: the whole command line, errors as one line."""
     message, speaks = None, processes.is_first
@@ -285,17 +306,10 @@ def main() -> None:
             speaks = lambda: True  # noqa: E731
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    except OSError as error:
-        if error.filename is None:
-            raise
-        status, message = (
-            BAD_INPUT,
-            f"{error.filename!s:.200}: {error.strerror}. Check the path, and what may be read and written there.",
-        )
     except Exception as error:
-        if not hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
+        status, message = BAD_INPUT, _explained(error)
+        if message is None:
             raise
-        status, message = BAD_INPUT, f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
     if status == INTERRUPTED:
         message = "stopped. The same command resumes from the last checkpoint."
     if message and speaks():

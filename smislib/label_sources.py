@@ -7,7 +7,6 @@ one-hot, or soft where it is inferred, or zero where it stays unknown.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
@@ -111,14 +110,11 @@ def labels_for(experiment: Experiment, train_set: Dataset, C: int, labeller: nn.
     else:
         e = labeller.experiment
         key = content_hash([e.hash, source, C, len(train_set), experiment.seed, experiment.loss.fraction])
-        path = paths.cache() / "labels" / f"{e.name}-{source}-{key}.safetensors"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):  # several trainings, of which another may have been first
-                if not path.exists():
-                    y = SOURCES[source](known, lambda: read(labeller, train_set))
-                    atomic.write(path, lambda temporary: safetensors.torch.save_file({"y": y.contiguous()}, temporary))
-        y = safetensors.torch.load_file(path)["y"]
+        path = paths.cache() / "labels" / f"{e.name}-{source}-{key}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # several processes of one training
+            kept = atomic.arrays(path, lambda: {"y": SOURCES[source](known, lambda: read(labeller, train_set)).numpy()})
+        y = torch.from_numpy(kept["y"])
     if y.shape[1] != C:
         raise SmisError(f"{source} gives {y.shape[1]} classes, the networks have {C}: --set network.C={y.shape[1]}.")
     return y

@@ -4,7 +4,6 @@ import ast
 import base64
 import io
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+from filelock import FileLock
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
@@ -55,25 +56,35 @@ def execute(
     _check_parameters(source, notebook, given)
     values = {"preset": preset} | given
     output = paths.executed(preset) / f"{source.stem}.ipynb"
-    draft = output.with_name(f".{source.stem}.{os.getpid()}.ipynb")
-    atomic.write(draft, lambda path: nbformat.write(notebook, path))
-    try:
-        papermill.execute_notebook(
-            draft, output, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", progress_bar=progress,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warning about TCP is of no use here
-        )  # fmt: skip
-    except PapermillExecutionError as error:
-        raise SmisError(
-            f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. See {output}."
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
-    executed = _clean(nbformat.read(output, as_version=4))
-    if not parameters:
-        executed.metadata[MADE_FROM] = made_from(source, preset)
-    atomic.write(output, lambda path: nbformat.write(executed, path))
-    if store:
-        keep(source, preset, values)
+    draft = output.with_name(f".{output.name}")  # papermill writes it after every cell: `output` is always a whole one
+    with atomic.writing(draft):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(draft.with_suffix(".lock")), atomic.writing(draft):  # two processes take turns
+        atomic.write(draft, lambda path: nbformat.write(notebook, path))
+        try:
+            papermill.execute_notebook(
+                draft, draft, parameters=values, cwd=paths.NOTEBOOKS, kernel_name="python3", progress_bar=progress,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warning about TCP is of no use here
+            )  # fmt: skip
+            executed = _clean(nbformat.read(draft, as_version=4))
+        except PapermillExecutionError as error:
+            draft.replace(output)
+            raise SmisError(
+                f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}. See {output}."
+            ) from error
+        except DeadKernelError as error:
+            draft.replace(output)
+            raise SmisError(
+                f"the kernel of {source.name} was killed, as a system does when memory runs out. See {output} for how far it "
+                "came; close other programs, or let fewer work at a time (--jobs 1), and run it again."
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        if not parameters:
+            executed.metadata[MADE_FROM] = made_from(source, preset)
+        atomic.write(output, lambda path: nbformat.write(executed, path))
+        if store:
+            keep(source, preset, values)
     return output
 
 
@@ -99,7 +110,11 @@ def made_from(source: Path, preset: str) -> str:
 def is_current(source: Path, preset: str) -> bool:
     """Whether the executed copy is of this source, library and store, and the figures and tables it names are there."""
     output = paths.executed(preset) / f"{source.stem}.ipynb"
-    if not output.exists() or nbformat.read(output, as_version=4).metadata.get(MADE_FROM) != made_from(source, preset):
+    try:
+        stamp = nbformat.read(output, as_version=4).metadata.get(MADE_FROM)
+    except Exception:  # missing, or damaged in whatever way
+        return False
+    if stamp != made_from(source, preset):
         return False
     return all(any(paths.figures(preset).glob(f"{name}.*")) for name in named(source))
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
@@ -103,8 +104,14 @@ def _open_data(experiments: list[Experiment], jobs: int) -> None:
     """Render, or check, every split once, `jobs` at a time: its faults show before any work, and no worker does it again."""
     splits = [(spec, split) for spec in dict.fromkeys(e.data for e in experiments) for split in ("train", "test")]
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for opened in [pool.submit(_open, *arguments) for arguments in splits]:
-            opened.result()
+        try:
+            for opened in [pool.submit(_open, *arguments) for arguments in splits]:
+                opened.result()
+        except BrokenProcessPool as error:
+            raise SmisError(
+                "a process that renders or checks the data was killed, as a system does when memory runs out. Close other "
+                "programs, or let fewer work at a time (--jobs 1), and run it again; what was finished is kept."
+            ) from error
 
 
 def _open(spec: DataSpec, split: str) -> None:
@@ -130,7 +137,7 @@ def _train_and_measure(experiments: list[Experiment], jobs: int) -> None:
             for process in [p for p in running if p.poll() is not None]:
                 experiment = running.pop(process)
                 if process.returncode:
-                    raise SmisError(f"{experiment.name} stopped with: {_last_words(experiment)}")
+                    raise SmisError(f"{experiment.name} {_end_of(experiment, process.returncode)}")
                 steps[experiment] = experiment.train.steps
             steps |= {e: _steps_done(e) for e in running.values()}
             bar.set_postfix_str(", ".join(f"{e.model}/{e.data.name} {steps[e]}" for e in running.values()), refresh=False)
@@ -157,9 +164,14 @@ def _output_of(experiment: Experiment) -> Path:
     return runs.open_run(experiment).folder / "output.txt"
 
 
-def _last_words(experiment: Experiment) -> str:
-    lines = _output_of(experiment).read_text().strip().splitlines()
-    return lines[-1] if lines else f"no message; see {_output_of(experiment)}"
+def _end_of(experiment: Experiment, status: int) -> str:
+    if status < 0:
+        return (
+            f"was ended by signal {-status}, as a system does when memory runs out (9). Close other programs, or let fewer work "
+            f"at a time (--jobs 1), and run it again: it goes on from its last checkpoint. Its output: {_output_of(experiment)}"
+        )
+    lines = _output_of(experiment).read_text("utf-8", "replace").strip().splitlines()
+    return f"stopped with: {lines[-1] if lines else f'no message; see {_output_of(experiment)}'}"
 
 
 def _steps_done(experiment: Experiment) -> int:

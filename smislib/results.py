@@ -92,22 +92,33 @@ def _code_version() -> str:
 
 
 def write(folder: Path, records: Iterable[Record], name: str) -> None:
-    """All the records of one measurement as one file."""
-    body = [config.to_dict(r) for r in records]
+    """All the records of one measurement as one file, each with its check sum."""
+    body = [values | {"checksum": config.content_hash(values)} for values in map(config.to_dict, records)]
     atomic.write(folder / f"{name}.json", lambda path: path.write_text(json.dumps(body, indent=1) + "\n"))
 
 
 def read(folder: Path) -> list[Record]:
-    """The records below a folder. A file that cannot be read is an error that names it."""
-    return [record for path in sorted(folder.rglob("*.json")) for record in read_file(path)]
+    """The records below a folder. A file that cannot be read is an error that names it; one that is being written is hidden."""
+    found = sorted(p for p in folder.rglob("*.json") if not any(part[0] == "." for part in p.relative_to(folder).parts))
+    return [record for path in found for record in read_file(path)]
 
 
 def read_file(path: Path) -> list[Record]:
     """The records of one file. One that cannot be read is an error that names it."""
     try:
-        return [config.from_dict(Record, body) for body in json.loads(path.read_text())]
+        return [config.from_dict(Record, _checked(body)) for body in json.loads(path.read_text())]
     except (ValueError, TypeError, RecursionError, SmisError) as error:
         raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
+
+
+def _checked(body: object) -> object:
+    """A record's values without their check sum, which has to be theirs; records of earlier versions have none."""
+    if not isinstance(body, dict) or "checksum" not in body:
+        return body
+    values = {key: value for key, value in body.items() if key != "checksum"}
+    if (found := config.content_hash(values)) != body["checksum"]:
+        raise SmisError(f"damaged or edited: its check sum is {found}, not {body['checksum']}")
+    return values
 
 
 def of_runs(data: str, preset: str) -> list[Record]:

@@ -14,6 +14,7 @@ A run's randomness is a function of (seed, step), so a checkpoint holds no gener
 
 import contextlib
 import json
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator
@@ -93,12 +94,18 @@ class Run:
         except OSError as error:
             raise atomic.cannot_write(lock.lock_file, error) from error
         try:
-            for name in ("checkpoint.pt", "weights.safetensors", "log.jsonl"):
-                for left in self.folder.glob(f".{name}.*"):  # by a process that was killed while it wrote
-                    left.unlink()
+            self._clear()
             yield
         finally:
             lock.release()
+
+    def _clear(self) -> None:
+        """Remove what a killed process left: files that it was writing (see `atomic`), the checkpoint of a finished run."""
+        for left in [*self.folder.rglob(".*.*/")]:
+            if not left.name.startswith(".config.json"):  # which is written without the lock
+                shutil.rmtree(left, ignore_errors=True)
+        if self.finished:
+            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def save_checkpoint(self, state: dict) -> None:
         atomic.write(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))

@@ -85,8 +85,10 @@ def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) 
             f"train.batch={spec.batch} is the batch over all devices and must divide evenly among them; "
             f"found {devices} device(s) on each of {nodes} node(s){parts}."
         )
-    if spec.precision == "16-mixed" and accelerator == "cpu":
-        raise SmisError("precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed.")
+    if spec.precision == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())):
+        raise SmisError(  # else Fabric goes on with other numbers
+            "precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed. A run begun with it resumes where one is."
+        )
     return processes.fabric(accelerator, devices, nodes, spec.precision)
 
 

@@ -1,5 +1,6 @@
 """What the tests share: one thread, a store of their own, networks small enough to build in milliseconds."""
 
+import collections
 import multiprocessing
 import os
 
@@ -65,3 +66,12 @@ def processes():
         if process.is_alive():
             process.kill()
         process.join()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says what the processes that test_faults_kills.py killed were doing."""
+    kills = collections.Counter()
+    for report in terminalreporter.getreports("passed"):
+        kills.update(dict(report.user_properties).get("kills", {}))
+    if kills:
+        terminalreporter.write_line(f"{kills.total()} kills: " + ", ".join(f"{n} in {doing}" for doing, n in kills.most_common()))

@@ -228,7 +228,7 @@ def test_a_notebook_is_executed_at_a_preset_and_stored(notebook):
     assert stored.read_bytes() == before  # nothing in it tells one execution from another
     with pytest.raises(SmisError, match=r"07_tiny.py failed in cell \d: AssertionError: too many. See .*07_tiny.ipynb"):
         notebooks.execute(notebook, "smoke", parameters={"n": "9"})
-    assert sorted(path.name for path in paths.executed("smoke").iterdir()) == ["07_tiny.ipynb"]
+    assert sorted(path.name for path in paths.executed("smoke").iterdir()) == [".07_tiny.lock", "07_tiny.ipynb"]
 
 
 def test_notebooks_execute_two_at_a_time_and_the_first_failure_stops_the_rest(notebook):

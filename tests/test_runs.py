@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from smislib import atomic, config, paths, presets, runs
+from smislib import atomic, config, paths, presets, results, runs
 from smislib import train as training
 from smislib.errors import SmisError
 
@@ -231,10 +231,18 @@ def test_a_config_of_another_version_is_named(home, small):
 
 def test_the_lock_clears_what_a_killed_writer_left(home, small):
     run = runs.open_run(small())
-    names = (".checkpoint.pt.ab12.pt", ".weights.safetensors.cd34.safetensors", ".log.jsonl.e.jsonl")
+    names = (
+        ".checkpoint.pt.ab12",
+        ".weights.safetensors.cd34",
+        ".log.jsonl.e",
+        "records/.a.json.f",
+        "snapshots/.b.safetensors.5",
+    )
     left = [run.folder / name for name in names]
     for path in left:
-        path.write_text("half")
+        path.mkdir(parents=True)
+        (path / path.name[1:].rpartition(".")[0]).write_text("half")
+    assert results.read(run.records) == [] and run.snapshots() == {}  # half-written files are no part of a run
     with run.lock():
         assert not any(path.exists() for path in left)
         assert (run.folder / "config.json").exists()

@@ -7,6 +7,7 @@ so that a changed folder is another cache.
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +18,30 @@ from tqdm import tqdm
 from .. import paths
 from ..errors import SmisError
 
+CHECKSUM = "checksum"  # the array with that of each sample
+
 
 def cores() -> int:
     """Cores that this process may use, at most 16: more decoders than that outrun any GPU."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(16, available)
+
+
+def _checksum(sample: dict[str, np.ndarray]) -> int:
+    """CRC-32 of the arrays of a sample, by name."""
+    crc = 0
+    for name in sorted(sample):
+        crc = zlib.crc32(np.ascontiguousarray(sample[name]), zlib.crc32(name.encode(), crc))
+    return crc
+
+
+def _mapped(file: Path, dtype: np.dtype | type, shape: tuple[int, ...]) -> np.memmap:
+    """An array in a new file, written through memory. Its place on the disk is taken now: later, a full one would be a SIGBUS."""
+    array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+    if hasattr(os, "posix_fallocate"):
+        with file.open("rb+") as whole:
+            os.posix_fallocate(whole.fileno(), 0, array.offset + array.nbytes)
+    return array
 
 
 class Presized:
@@ -36,9 +56,22 @@ class Presized:
         return Presized, (self.key, self.n)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        if self._arrays is None:
-            self._arrays = {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
-        return {name: np.array(values[index]) for name, values in self._arrays.items()}
+        if not 0 <= index < self.n:
+            raise IndexError(f"sample {index} of {self.n}")
+        try:
+            if self._arrays is None:
+                self._arrays = {path.stem: np.load(path, mmap_mode="r") for path in self.folder.glob("*.npy")}
+            sample = {name: np.array(values[index]) for name, values in self._arrays.items()}
+            checksum = sample.pop(CHECKSUM, None)  # caches of earlier versions have none
+            whole = checksum is None or checksum == _checksum(sample)
+        except Exception:  # a damaged header does whatever it likes to numpy
+            whole = False
+        if not whole:
+            raise SmisError(
+                f"the cache {self.folder} is damaged (seen in sample {index}). Delete that folder: `smis data cache` makes it "
+                "again, and without it the pictures themselves are read."
+            )
+        return sample
 
     def build(self, decode: Callable[[int], dict[str, np.ndarray]]) -> Path:
         """Fill it from `decode(index)`, all or nothing; a cache that is there is left alone."""
@@ -48,15 +81,17 @@ class Presized:
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}-"))
-            arrays = {}
+            arrays, checksums = {}, np.zeros(self.n, np.uint32)
             with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
                 for index, sample in enumerate(tqdm(pool.map(decode, range(self.n)), self.key, self.n, delay=1, leave=False)):
                     for name, values in sample.items():
                         if name not in arrays:
                             shape, file = (self.n, *values.shape), temporary / f"{name}.npy"
                             dtype = np.int32 if name == "instance_map" else values.dtype
-                            arrays[name] = np.lib.format.open_memmap(file, "w+", dtype, shape)
+                            arrays[name] = _mapped(file, dtype, shape)
                         arrays[name][index] = values
+                    checksums[index] = _checksum({name: values[index] for name, values in arrays.items()})
+            np.save(temporary / f"{CHECKSUM}.npy", checksums)
             for values in arrays.values():
                 values.flush()
             temporary.rename(self.folder)
