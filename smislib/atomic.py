@@ -54,7 +54,7 @@ def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, n
     with contextlib.suppress(OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile), np.load(path) as file:
         return {name: file[name] for name in file.files}
     made = make()
-    write(path, lambda temporary: np.savez(temporary, **made))
+    write(path, lambda temporary: np.savez(temporary, **made))  # ty: ignore[invalid-argument-type]
     return made
 
 

@@ -288,7 +288,7 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
             raise
-        status, message = BAD_INPUT, f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
+        status, message = BAD_INPUT, f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."  # ty: ignore[not-callable]
     if status == INTERRUPTED:
         message = "stopped. The same command resumes from the last checkpoint."
     if message and _is_first_process():

@@ -16,7 +16,7 @@ LPIPS is a network with a receptive field, so "inside" has two readings:
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -156,7 +156,7 @@ def class_diversity(
             sides = READINGS[reading](distance, images, region)
             values[reading][:, c, i] = [side.double().mean().item() for side in sides]
     used = sorted({i for _, i in cells})
-    protocol = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
+    protocol: dict[str, Any] = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
     protocol |= {"n per class": np.isfinite(values[readings[0]][0]).sum(1).tolist(), "skipped classes": list(skipped)}
     return {
         reading: ClassDiversity(
