@@ -177,7 +177,7 @@ def step(size: int = 256) -> Race:
         image = G(labels, code)
         image.square().mean().backward()
         G.zero_grad()
-        return image.detach(), code.grad
+        return image.detach(), code.grad  # ty: ignore[invalid-explicit-return]
 
     def plain() -> tuple[Tensor, ...]:
         with patterns.dense():
