@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report test browser notebooks smoke-notebooks lab app bench lint clean
+.PHONY: help setup reproduce report test coverage browser notebooks smoke-notebooks lab app bench lint clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -28,10 +28,17 @@ reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and n
 report: $(PYTHON) ## tables, figures, claims and strips in one file, figures/report.html (and .pdf where a Chromium is)
 	$(SMIS) report --preset $(PRESET)
 
-test: $(PYTHON) ## all tests, the interface in a browser, then every notebook at `smoke` against its stored outputs
+test: $(PYTHON) ## lint, all tests, the interface in a browser, then every notebook at `smoke` against its stored outputs
+	$(MAKE) --no-print-directory lint
 	$(PYTHON) -m pytest -n 2 --ignore tests/browser tests
 	$(MAKE) --no-print-directory browser
 	$(PYTHON) -m smislib.checks
+
+coverage: $(PYTHON) ## the share of smislib's lines that the tests run, file by file
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run -m pytest -p no:xdist --ignore tests/browser tests
+	$(PYTHON) -m coverage combine --quiet
+	$(PYTHON) -m coverage report --sort=cover
 
 # They measure how fast a picture follows a slider: alone, and one after the other. Screenshots: SMIS_ARTEFACTS=folder
 browser: $(PYTHON) ## JupyterLab and Voila in headless Chromium (`apt install chromium`; skipped where there is none)
@@ -52,8 +59,8 @@ app: $(PYTHON) ## explorer, mixer and painter as a page on 127.0.0.1
 bench: $(PYTHON) ## how much faster the library is than the plain way, on this machine (a few minutes)
 	$(SMIS) bench
 
-lint: $(PYTHON) ## ruff, check and format
-	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+lint: $(PYTHON) ## ruff, check and format, and the types of smislib
+	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m ty check
 
 clean: ## remove runs, caches and the environment; figures and committed results stay
 	rm -rf runs .venv *.egg-info

@@ -37,7 +37,7 @@ def where(networks: nn.Module, sample: dict, names: Sequence[str]) -> Tensor:
     return torch.isin(sample["label_map"], torch.tensor(_numbers(networks, names)))
 
 
-def lit(networks: nn.Module, sample: dict, region: Tensor) -> tuple[Tensor, Tensor]:
+def lit(networks: nn.Module, sample: dict, region: Tensor) -> tuple[Tensor, ...]:
     """The label map in colour and the image, each (1,3,H,W), greyed out but for the region, bool (H,W)."""
     pictures = viz.colour(sample["label_map"][None], _classes(networks)), sample["image"][None]
     return tuple(viz.highlight(picture, region[None]) for picture in pictures)

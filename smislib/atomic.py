@@ -64,7 +64,7 @@ def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, n
             with np.load(path) as file:
                 return {name: file[name] for name in file.files}
     made = make()
-    write(path, lambda temporary: np.savez(temporary, **made))
+    write(path, lambda temporary: np.savez(temporary, **made))  # ty: ignore[invalid-argument-type]
     return made
 
 

@@ -96,18 +96,18 @@ def class_view_crop(N: int = 8, C: int = 151, size: int = 256, present: int = 10
 def mcsd(n: int = 4, m: int = 19, *, drawing: bool = False) -> Race:
     """mCSD and mOCD of the shipped model, of images that are there; `drawing` times the generator too."""
     networks, distance = runs.load(runs.SHIPPED), lpips.embedded()
-    s, images = networks.schedule, {}
+    s, images = networks.schedule, dict[int, Tensor]()
     spec = DataSpec("mannequins", s.height, s.width)
     split = data.open_first(spec, "test", n)
     labels = data.labelled([split[i] for i in range(n)], data.classes(spec))["labels"]
 
-    def drawn(one: Tensor, c: int, k: int, rng: torch.Generator) -> Tensor:
+    def drawn(one: Tensor, c: int | None, k: int, rng: torch.Generator) -> Tensor:
         cell = rng.initial_seed()
         if cell not in images:
             images[cell] = vary(networks, one, c, k, rng)
         return images[cell]
 
-    def pair_by_pair(one: Tensor, c: int, k: int, rng: torch.Generator) -> Tensor:
+    def pair_by_pair(one: Tensor, c, k: int, rng: torch.Generator) -> Tensor:
         z = resample(networks, draw(networks, 1, rng), c, k, rng, one)
         pairs = [generate(networks, one, z[i : i + 2]) for i in range(k - 1)]
         return torch.cat([pairs[0][:1], *(pair[1:] for pair in pairs)])
@@ -177,7 +177,7 @@ def step(size: int = 256) -> Race:
         image = G(labels, code)
         image.square().mean().backward()
         G.zero_grad()
-        return image.detach(), code.grad
+        return image.detach(), code.grad  # ty: ignore[invalid-explicit-return]
 
     def plain() -> tuple[Tensor, ...]:
         with patterns.dense():

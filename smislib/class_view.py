@@ -23,7 +23,7 @@ def split_by_class(image: Tensor, labels: Tensor) -> Tensor:
     return _views(image, labels, lambda image, region: (image * region,), channels=(image.shape[1],))[0]
 
 
-def crop_by_class(image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def crop_by_class(image: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """As `split_by_class`, each class then cropped to its bounding box and resized to the frame (nearest).
 
     (N,3,H,W), (N,C,H,W) -> (N,3C,H,W), and the labels cropped likewise (N,C,H,W): where each class is in its own crop.

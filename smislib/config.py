@@ -148,7 +148,7 @@ def to_dict(spec: Any) -> dict:
     return json.loads(json.dumps(values, default=to_dict))
 
 
-def from_dict(cls: type, values: dict) -> Any:
+def from_dict(cls: type[Any], values: dict) -> Any:
     """The inverse of `to_dict`. A key that `cls` does not have is an error that names the nearest one."""
     if not isinstance(values, dict):
         raise SmisError(f"{cls.__name__} is made of named values, found {values!r:.80}.")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -197,6 +198,9 @@ class _Bench:
 
     def __init__(self, run: Run, device: torch.device):
         self.run, self.device, self.spec = run, device, run.experiment.evaluation
+        self.extract: Any  # which of the three there are is decided by what the model and its data are, as are the groups
+        self.distance: Any
+        self.segment: Any
         self.extract, self.distance, self.segment = judges(run.experiment, device)
         self.classes = data.classes(run.experiment.data)
         self._networks, self._test, self._fakes = None, None, None
@@ -213,7 +217,7 @@ class _Bench:
             self._test = HeldOut(self.run.experiment.data, self.spec.n_fid)
         return self._test
 
-    def fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def fakes(self) -> Iterator[tuple[Tensor, Any]]:
         """(image, label_map) batches: one drawn code for each held-out label map, or picture (then perhaps no label_map).
 
         Where each image is of one class, classes are drawn too. Of several processes each draws all and makes its share.
@@ -302,7 +306,7 @@ class _Bench:
         def samples(each: str) -> Callable[[Tensor, int, torch.Generator], Tensor]:
             return lambda labels, k, rng: generate(networks, labels, noise_map(networks, labels, k, rng, each))
 
-        readings = {"image": lambda labels, k, rng: vary(networks, labels, None, k, rng)}
+        readings: dict[str, Callable] = {"image": lambda labels, k, rng: vary(networks, labels, None, k, rng)}
         readings |= {each: samples(each) for each in NOISE[1:]} if has_noise_map(networks) else {}
         n = max(2, min(100, spec.n_fid // 20))
         return variation.measure(readings, self.test, n=n, m=spec.m_pairs, distance=self.distance, seed=spec.seed)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -19,7 +20,7 @@ from .errors import SmisError
 EMPTY = ("not available", "not run", "no study")  # what stands in a cell without a number
 SMALL = 150_000  # bytes of an SVG that is embedded; of a larger one its PNG
 LARGEST = 1600, 2400  # pixels of an embedded picture
-WEBP = {"format": "webp", "quality": 86, "method": 4}  # a fifth of the PNG at twice the size it is shown in
+WEBP: dict[str, Any] = {"format": "webp", "quality": 86, "method": 4}  # a fifth of the PNG at twice the size it is shown in
 
 
 @dataclass(frozen=True)

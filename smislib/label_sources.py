@@ -6,6 +6,7 @@ one-hot, or soft where it is inferred, or zero where it stays unknown.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from .data.presized import cores
 from .errors import SmisError
 from .sample import generator
 
-Reading = Callable[[], tuple[Tensor, Tensor]]  # the labeller's representation (n,d) and class logits (n,K) of all images
+Reading = Callable[[], Any]  # a pair: the labeller's representation (n,d) and class logits (n,K) of all images
 READ = ("clusters", "inferred", "inferred_soft")  # the sources that need a labeller
 
 
@@ -108,7 +109,7 @@ def labels_for(experiment: Experiment, train_set: Dataset, C: int, labeller: nn.
     if source not in READ:
         y = SOURCES[source](known, lambda: ())
     else:
-        e = labeller.experiment
+        e = labeller.experiment  # ty: ignore[missing-union-attribute]
         key = content_hash([e.hash, source, C, len(train_set), experiment.seed, experiment.loss.fraction])
         path = paths.cache() / "labels" / f"{e.name}-{source}-{key}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)

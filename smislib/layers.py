@@ -90,7 +90,7 @@ class _SumOverProcesses(torch.autograd.Function):
         return x
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx, gradient: Tensor) -> Tensor:  # ty: ignore[incompatible-method-override]
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(gradient)
         return gradient

@@ -73,7 +73,7 @@ def paired_terms(
 ) -> Terms:
     """What G minimises where each fake has its real image: GAN (mean over scales), feature matching, perceptual."""
     on_fake = D(torch.cat([batch["labels"], fake], dim=1))
-    terms = {"gan": sum(gan_g(scale[-1]) for scale in on_fake) / len(on_fake)}
+    terms: Terms = {"gan": sum(gan_g(scale[-1]) for scale in on_fake) / len(on_fake)}  # ty: ignore[invalid-assignment]
     if weights.feature:
         with torch.no_grad():
             on_real = D(torch.cat([batch["labels"], batch["image"]], dim=1))
@@ -86,7 +86,7 @@ def real_against_fake(D: nn.Module, batch: dict, fake: Tensor, gan_d: Callable[[
     labels = batch["labels"]
     both = D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, batch["image"]])], dim=1))
     logits = [scale[-1].chunk(2) for scale in both]
-    return sum(gan_d(real, fake) for fake, real in logits) / len(logits)
+    return sum(gan_d(real, fake) for fake, real in logits) / len(logits)  # ty: ignore[invalid-explicit-return]
 
 
 class Perceptual(nn.Module):

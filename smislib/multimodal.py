@@ -121,10 +121,10 @@ def _half(batch: dict) -> int:
 
 def _fool(D: nn.Module, labels: Tensor, fake: Tensor) -> Tensor:
     """What G minimises, summed over scales as released."""
-    return sum(lsgan_g(scale[-1]) for scale in D(torch.cat([labels, fake], dim=1)))
+    return sum(lsgan_g(scale[-1]) for scale in D(torch.cat([labels, fake], dim=1)))  # ty: ignore[invalid-explicit-return]
 
 
 def _tell(D: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """What D minimises, summed over scales; each input (n,C+3,H,W)."""
     logits = [scale[-1].split([len(real), len(fake)]) for scale in D(torch.cat([real, fake]))]
-    return sum(lsgan_d(r, f) for r, f in logits)
+    return sum(lsgan_d(r, f) for r, f in logits)  # ty: ignore[invalid-explicit-return]

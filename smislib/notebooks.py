@@ -125,9 +125,9 @@ def named(source: Path) -> list[str]:
     calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call) and len(node.args) > 2]
     calls.sort(key=lambda call: call.lineno)  # walk goes level by level
     place = {"save": 1, "save_table": 2}
-    arguments = [call.args[place[call.func.attr]] for call in calls if getattr(call.func, "attr", None) in place]
+    arguments = [call.args[place[name]] for call in calls if (name := getattr(call.func, "attr", "")) in place]
     parts = [a.values if isinstance(a, ast.JoinedStr) else [a] for a in arguments]
-    return ["".join(part.value if isinstance(part, ast.Constant) else "*" for part in name) for name in parts]
+    return ["".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in name) for name in parts]
 
 
 def execute_all(sources: list[Path], preset: str, *, jobs: int = 1, **arguments: Any) -> list[Path]:
@@ -218,8 +218,8 @@ def _small(notebook: NotebookNode) -> NotebookNode:
 def _assign(source: str, values: dict[str, object]) -> str:
     """Python `source` whose top-level assignments to the names in `values` are those values; the rest stays as it is."""
     lines = source.splitlines()
-    for node in ast.parse(source).body:
-        name = node.targets[0].id if isinstance(node, ast.Assign) else None
+    for node in (node for node in ast.parse(source).body if isinstance(node, ast.Assign)):
+        name = getattr(node.targets[0], "id", None)
         if name in values and ast.literal_eval(node.value) != values[name]:
             value = json.dumps(values[name]) if isinstance(values[name], str) else repr(values[name])
             lines[node.lineno - 1] = f"{name} = {value}"

@@ -155,7 +155,7 @@ def _numbered(code: Tensor, base: int) -> tuple[Tensor, int]:
 def _first(numbers: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Image, row and column of a pixel for each number from 0 to n - 1 in (N,h,w)."""
     pixels = torch.arange(numbers.numel(), device=numbers.device)
-    return torch.unravel_index(pixels.new_empty(n).scatter_(0, numbers.flatten(), pixels), numbers.shape)
+    return torch.unravel_index(pixels.new_empty(n).scatter_(0, numbers.flatten(), pixels), numbers.shape)  # ty: ignore[invalid-explicit-return]
 
 
 def _around(padded: Tensor, pixels: tuple[Tensor, Tensor, Tensor]) -> Tensor:

@@ -151,7 +151,7 @@ _TABLE_2_ALONE = {
     "train": replace(TRAIN["demo"], steps=300),
     "evaluation": replace(EVALUATION["demo"], n_maps=0),
 }
-OF_DATA = {
+OF_DATA: dict[tuple[str, str], dict[str, Any]] = {
     **{(name, "smoke"): {"evaluation": replace(EVALUATION["smoke"], n_maps=0)} for name in ("streets", "rooms")},
     ("streets", "demo"): _TABLE_2_ALONE,
     ("rooms", "demo"): _TABLE_2_ALONE,
@@ -221,7 +221,9 @@ def tables_data() -> dict[str, str | None]:
     root = paths.data_root()
     if root is None:
         return dict.fromkeys(STANDS_FOR)
-    found = {name: str(folder) for name in ("custom", *STANDS_FOR.values()) if (folder := _folder(name, root))}
+    found: dict[str, str | None] = {
+        name: str(folder) for name in ("custom", *STANDS_FOR.values()) if (folder := _folder(name, root))
+    }
     if not found:
         raise SmisError(
             f"DATA_ROOT={root} has neither classes.json (a custom folder) nor one of the folders "

@@ -80,7 +80,7 @@ def _numbers(text: str) -> list[str]:
 def _narrowed(candidates: Sequence[tuple[Any, ...]], beside: str, title_of: Callable[[str], str]) -> list[Any]:
     """Of the records that are printed alike those that the rest of the row and the head of the column fit best."""
 
-    def fit(records: tuple[Any, ...]) -> int:
+    def fit(records: tuple[Any, ...]) -> float:
         return sum((r.metric in beside) + (title_of(r.model) in beside) + (r.data in beside) for r in records) / len(records)
 
     most = max(map(fit, candidates))

@@ -117,8 +117,9 @@ def collect(preset: str) -> list[Chapter]:
                     else:
                         chapter.figures.append(exhibits.read_figure(folder / f"{stem}.png", command))
     whole = next((t for chapter in chapters for t in chapter.claims if t.name == ledger.NAME), None)
-    for chapter in chapters if whole else ():
-        chapter.ledger = whole.counts("paper", chapter.short)
+    if whole:
+        for chapter in chapters:
+            chapter.ledger = whole.counts("paper", chapter.short)
     return chapters
 
 
@@ -140,7 +141,7 @@ def assign(sources: Sequence[Path], stems: Sequence[str]) -> dict[Path, dict[str
 
     for stem in stems:
         fits = [(explained(source, name, stem), name == stem, source, name) for source, names in made.items() for name in names]
-        most, _, source, name = max(fits, key=lambda fit: fit[:2], default=(-1, False, None, ""))
+        most, _, source, name = max(fits, key=lambda fit: fit[:2], default=(-1, False, Path(), ""))
         if 2 * most >= len(stem):
             made[source][name].append(stem)
     return made

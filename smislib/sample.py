@@ -6,6 +6,7 @@ image per label map has z_shape None, and z = None everywhere. OASIS also takes 
 """
 
 import hashlib
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ def class_slice(networks: nn.Module, c: int) -> slice:
     return slice(c * s.z_channels, (c + 1) * s.z_channels)
 
 
-def draw(networks: nn.Module, n: int, rng: torch.Generator, truncation: float | None = None) -> Tensor | None:
+def draw(networks: nn.Module, n: int, rng: torch.Generator, truncation: float | None = None) -> Tensor | Any:
     """n codes from N(0,1): (n, *z_shape), on the networks' device; None for a model without codes.
 
     `truncation` t > 0: from the part of N(0,1) in [-t, t], for better and less varied images (BigGAN, 1809.11096, 3.1).
@@ -112,8 +113,8 @@ def reconstruct(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
 
 
 def resample(
-    networks: nn.Module, z: Tensor | None, c: int, k: int, rng: torch.Generator, labels: Tensor | None = None
-) -> Tensor | None:
+    networks: nn.Module, z: Tensor | Any, c: int, k: int, rng: torch.Generator, labels: Tensor | None = None
+) -> Tensor | Any:
     """k copies of one code z (1, *z_shape) that differ in z_c alone.
 
     A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4. One whose code is 3-D noise
@@ -209,7 +210,7 @@ def manipulate(
         new = {c: rows for c, rows in enumerate((wanted & ~here).T) if rows.any() and c not in (parts or {})}
         if new and rng is None:
             raise SmisError(f"the image has no class {', '.join(map(str, new))}: give its code in `parts`, or `rng` to draw it.")
-        drawn = draw(networks, len(z), rng) if new else z
+        drawn = draw(networks, len(z), rng) if new and rng else z
         for c, rows in new.items():
             own = class_slice(networks, c)
             z[rows, own] = drawn[rows, own]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class Studio:
         self.weights = _hash(networks)
         self._opened, self._added, self._codes, self._labels, self._made, self._rough = {}, {}, {}, {}, {}, {}
         self._lock, self._folded = threading.Lock(), None
+        self._previews: dict[int, Any]
         self._previews, self._seconds = {k: None for k in factors(networks)}, None  # built when needed; of a full picture
 
     @classmethod
@@ -179,7 +181,7 @@ class Studio:
             start, factor = time.perf_counter(), max(self._previews)
             self._preview(recipe, factor)
             self._seconds = (time.perf_counter() - start) * factor**2
-        return bool(self._previews) and self._seconds > QUICK
+        return bool(self._previews) and (self._seconds or 0.0) > QUICK
 
     def preview(self, recipe: Recipe) -> Tensor:
         """A rough picture, as large as the full one; the finest that is there `SOON`, if there is one."""
@@ -215,7 +217,7 @@ class Studio:
 
     def complete(self, recipe: Recipe) -> Recipe:
         """With the pictures from outside that its parts name, so that a file of it needs nothing else."""
-        named = {source.picture for part in recipe.parts for source in (part.a, part.b)} & set(self._added)
+        named = set(self._added) & {source.picture for part in recipe.parts for source in (part.a, part.b)}
         added = {name: self._added[name] for name in sorted(named)}
         pictures = ((name, as_text(viz.to_pil(s["image"])), pack(s["label_map"])) for name, s in added.items())
         return replace(recipe, pictures=tuple(pictures))
@@ -235,7 +237,7 @@ class Studio:
         key = (source, truncation, c)
         if key not in self._codes:
             if source.picture is None:
-                rng = generator("look", source.seed, *([] if c is None else [c]))
+                rng = generator("look", source.seed, *([] if c is None else [c]))  # ty: ignore[invalid-argument-type]
                 self._codes[key] = draw(self.networks, 1, rng, truncation).cpu()
             else:
                 batch = data.labelled([self.picture(source.picture)], self.classes)

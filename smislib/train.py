@@ -101,10 +101,10 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     perceptual = perceptual_loss(experiment.loss.backbone, fabric.device)  # first: its weights may be missing
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual)
     networks = runs.build(experiment).to(fabric.device, memory_format=torch.channels_last)
-    if MODELS[experiment.model].prepare:
+    if prepare := MODELS[experiment.model].prepare:
         others = [runs.load(runs.run_of(e).weights).to(fabric.device) for e in presets.needs(experiment)]
         with fabric.rank_zero_first():  # it reads the labels, the others find them read
-            train_set = MODELS[experiment.model].prepare(experiment, networks, train_set, *others)
+            train_set = prepare(experiment, networks, train_set, *others)
     players = {"g": [p for player in (networks.G, networks.E) if player for p in player.parameters()]}
     players |= {"d": [*networks.D.parameters()]} if networks.D else {}  # an objective without GAN has no D
     rates = {"g": spec.lr_g, "d": spec.lr_d}

@@ -84,7 +84,7 @@ def _cell(candidates: list[Printed], row: str, column: str) -> tuple[Printed, in
             wrong = error
     if len(found) == 1:
         return found[0]
-    if len(candidates) == 1:
+    if len(candidates) == 1 and wrong:
         raise wrong
     names = ", ".join(printed.path.stem for printed in candidates)
     raise SmisError(f"{len(found) or 'none'} of the tables {names} have a row {row!r} and a column {column!r}: name one in full.")

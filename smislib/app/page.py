@@ -12,7 +12,7 @@ DO = {
 }
 
 
-def page(model: str = "shipped") -> w.VBox:
+def page(model: str = "shipped") -> w.Tab:
     """The page's widgets, over a weights file or a run by its name. Raises SmisError as `load` does."""
     studio = Studio(runs.load(model))
     explorer = ui.explorer(studio)

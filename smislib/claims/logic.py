@@ -89,7 +89,7 @@ def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
 def exceeds(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Truth:
     """Whether a's value is more than `times` b's."""
     found = quotient(cells, metric, a, b)
-    return found and found.above(times)
+    return found.above(times) if found else None
 
 
 def better(cells: Cells, metric: str, a: str, b: str) -> Truth:

@@ -137,7 +137,11 @@ def class_control(cells: Cells, suffix: str = "") -> pd.DataFrame:
     for metric in (f"{metric}{suffix}" for metric in ("mCSD", "mOCD", "mCSD/mOCD", "LPIPS", "mIoU", "FID")):
         found = quotient(cells, metric, "groupdnet", "oasis")
         rows.append(
-            {"metric": metric, "GroupDNet / OASIS": str(found or "not run"), "GroupDNet is": words[found and found.above(1)]}
+            {
+                "metric": metric,
+                "GroupDNet / OASIS": str(found or "not run"),
+                "GroupDNet is": words[found.above(1) if found else None],
+            }
         )
     return pd.DataFrame(rows)
 

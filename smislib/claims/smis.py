@@ -111,7 +111,8 @@ def class_control_targets(cells: Cells, suffix: str = "") -> pd.DataFrame:
         times = quotient(cells, f"FID{suffix}", row, "groupdnet")
         wanted.append((f"FID of {MODELS[row].title} above GroupDNet's (quotient above 1)", times, 1.0))
     rows = [
-        {"target": text, "found": str(of or "not run"), "outcome": OUTCOMES[of and of.above(bound)]} for text, of, bound in wanted
+        {"target": text, "found": str(of or "not run"), "outcome": OUTCOMES[of.above(bound) if of else None]}
+        for text, of, bound in wanted
     ]
     return pd.DataFrame(rows)
 
@@ -211,7 +212,7 @@ def table_3(cells: Cells, suffix: str = "") -> pd.DataFrame:
 
 def _control(cells: Cells, name: Name) -> Truth:
     found = estimate(cells, name("mCSD/mOCD"), "groupdnet")
-    return found and found.above(1)
+    return found.above(1) if found else None
 
 
 def claims() -> tuple[Claim, ...]:

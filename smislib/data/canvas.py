@@ -10,12 +10,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 LIGHT = np.array([-0.48, -0.56, 0.675], np.float32)  # unit vector towards the light: upper left, in front
 SHADE = np.array([0.60, 0.57, 0.66], np.float32)  # what is turned away keeps these shares of its colour: a cool shadow
 GLOW = np.array([1.08, 1.06, 1.03], np.float32)  # what faces the light
+Edge = Sequence[float] | np.ndarray  # of numbers that can be indexed
 PATTERNS = ("plain", "horizontal", "vertical", "dots", "checks")
 
 
@@ -36,7 +39,7 @@ def oklch(lightness: float, chroma: float, hue: float) -> np.ndarray:
         chroma *= 0.95
 
 
-def curve(at: np.ndarray, keys: Sequence[float], values: Sequence[float]) -> np.ndarray:
+def curve(at: np.ndarray, keys: Edge, values: Edge) -> np.ndarray:
     """A smooth curve through (keys, values) with finite-difference tangents (cubic Hermite), constant outside."""
     keys, values = np.asarray(keys, np.float32), np.asarray(values, np.float32)
     at = np.clip(at, keys[0], keys[-1])
@@ -58,7 +61,7 @@ def smooth(edge0: float, edge1: float, at: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def pattern(kind: str, across: np.ndarray, along: np.ndarray, period: float, sharpness: float) -> np.ndarray:
+def pattern(kind: str, across: np.ndarray, along: np.ndarray, period: float, sharpness: np.ndarray | float) -> np.ndarray:
     """Share 0..1 of the second colour at pattern coordinates in frame units; edges are 1/sharpness wide."""
 
     def band(at):
@@ -90,7 +93,7 @@ class Shape:
     ny: np.ndarray
     across: np.ndarray  # pattern coordinates in frame units
     along: np.ndarray
-    t: np.ndarray | None = None  # limbs: 0 at the first joint, 1 at the second, 2 at the end
+    t: np.ndarray | Any = None  # of limbs alone: 0 at the first joint, 1 at the second, 2 at the end
 
     def cut(self, outside: np.ndarray) -> None:
         """Keep what is also inside another shape, given by its signed distance (frame units)."""
@@ -110,7 +113,7 @@ class Bones:
     side: np.ndarray  # signed distance across the bone
     lengths: tuple[float, float]
 
-    def limb(self, radii: Sequence[float], keys: Sequence[float], start: float = -1, end: float = 3) -> Shape:
+    def limb(self, radii: Edge, keys: Edge, start: float = -1, end: float = 3) -> Shape:
         """The bones with flesh: `radii` at `keys` along them (0, 1, 2 are the joints), cut off at `start` and `end`."""
         steps = curve(np.linspace(0, 2, 257), keys, radii).astype(np.float32)
         radius = steps[(self.t * 128 + 0.5).astype(np.intp)]
@@ -158,7 +161,7 @@ class Canvas:
         box = span(top, bottom, rows), span(*across, columns)
         return box, self.x[:, box[1]], self.y[box[0]]
 
-    def bones(self, joints: np.ndarray, reach: float) -> Bones:
+    def bones(self, joints: ArrayLike, reach: float) -> Bones:
         """Two bones through `joints` (3,2), on a box for limbs of radius up to `reach`."""
         joints = np.asarray(joints, np.float32)
         box, x, y = self._box(*(joints.min(0) - reach), *(joints.max(0) + reach))
@@ -176,7 +179,7 @@ class Canvas:
         dx, dy, t, side = (np.where(nearer, p, q) for p, q in zip(*halves, strict=True))
         return Bones(box, x, y, dx, dy, t, side, tuple(lengths))
 
-    def column(self, keys: Sequence[float], left: Sequence[float], right: Sequence[float], sag: float = 0.0) -> Shape:
+    def column(self, keys: Edge, left: Edge, right: Edge, sag: float = 0.0) -> Shape:
         """Between the smooth edges `left` and `right`, given at heights `keys`; its hem hangs by `sag` mid-way."""
         box, x, y = self._box(min(left), keys[0], max(right), keys[-1] + max(sag, 0))
         lo, hi = curve(y, keys, left), curve(y, keys, right)
@@ -280,7 +283,7 @@ class Canvas:
     def image(self) -> np.ndarray:
         """uint8 (H,W,3): the mean of each pixel's samples."""
         mean = sum(self._samples(self.rgb)) / self.samples**2
-        return (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+        return (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)  # ty: ignore[missing-union-attribute]
 
     def maps(self) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (H,W) `label_map` and uint16 (H,W) `instance_map` of the id that most of each pixel's samples have (of

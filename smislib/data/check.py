@@ -202,7 +202,7 @@ def _look(entry: Entry, form: Format, spec: DataSpec) -> tuple[tuple[int, int] |
         elif message := folders.label_fault(entry.label, pixels, form):
             faults.append(Fault(entry.label, message))
         elif message := folders.instance_fault(entry, found["label"], found.get("instance"), form):
-            faults.append(Fault(entry.instance, message))
+            faults.append(Fault(entry.instance, message))  # ty: ignore[invalid-argument-type]
     return (found["image"].size if "image" in found else None), pixels, faults
 
 

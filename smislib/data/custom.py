@@ -8,6 +8,7 @@ ROOT/{train,test}/labels/    NAME.png, one channel (or a palette) whose value is
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ..errors import SmisError, did_you_mean
 from .canvas import oklch
@@ -36,7 +37,7 @@ def read_classes(root: Path) -> Classes:
             f"ignore_index in {structured} must be an integer from {len(names)} to {LARGEST}, which is no class; "
             f"found {ignore_index!r}."
         )
-    palette = spread_palette(len(names)) if values.get("palette") is None else values["palette"]
+    palette: Any = spread_palette(len(names)) if values.get("palette") is None else values["palette"]
     if not isinstance(palette, list | tuple) or not all(map(_is_colour, palette)):
         raise SmisError(f"the palette in {structured} must hold [red, green, blue] with integers 0..255, found {palette!r}.")
     return Classes(tuple(names), tuple(tuple(c) for c in palette), ignore_index)
@@ -69,7 +70,7 @@ def _read_json(path: Path) -> dict:
     return values
 
 
-def spread_palette(n: int) -> tuple[tuple[int, int, int], ...]:
+def spread_palette(n: int) -> tuple[tuple[int, ...], ...]:
     """n distinct colours: hues one golden section apart, so that neighbours in the list differ the most."""
     return tuple(
         tuple(int(255 * v + 0.5) for v in oklch(0.62 + 0.16 * (i % 3 - 1), 0.13, i * 0.6180339887 % 1)) for i in range(n)

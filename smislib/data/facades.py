@@ -40,7 +40,7 @@ class Front:
             roof=s.u(1.4, 2.6) if s.rng.random() < 0.5 else 0.0,
         )
 
-    def colours(self, look: np.ndarray, along: np.ndarray, Y: np.ndarray, sharp, other: bool, blind: bool = False) -> np.ndarray:
+    def colours(self, look: np.ndarray, along: np.ndarray, Y: np.ndarray, sharp, other: int, blind: bool = False) -> np.ndarray:
         """Colours (h,w,3) at `along` metres and height Y; `sharp` is in samples per metre.
 
         `other` swaps the two colours of `look`, the factors of the class; a `blind` front has no shop.

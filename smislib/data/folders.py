@@ -166,7 +166,7 @@ def shape_fault(entry: Entry, found: Decoded, form: Format, height: int, width: 
                 f"{path} is {values.shape[1]}x{values.shape[0]} but its image {entry.image.name} is "
                 f"{image.width}x{image.height} (width x height); they must agree."
             )
-            return path, message
+            return path, message  # ty: ignore[invalid-explicit-return]
     turned = image.info.get(TURNED, 1)
     if 1 < turned < 5 or (turned >= 5 and image.width == image.height):  # else the sizes, which agree, have told
         message = (

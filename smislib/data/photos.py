@@ -18,6 +18,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +35,7 @@ COUNTS = {"train": 600, "test": 150}  # where the spec gives no number
 N_FIT = 96
 HELD_OUT = 1 / 3  # share of each photograph's width, on the right, that only test crops see
 SKIMAGE, SKLEARN = ("skimage", "data"), ("sklearn", "datasets/images")
-PHOTOS = {  # name: (package, folder), file to train on, file to test on
+PHOTOS: dict[str, tuple[Any, ...]] = {  # name: (package, folder), file to train on, file to test on
     "astronaut": (SKIMAGE, "astronaut.png", "astronaut.png"),
     "chelsea": (SKIMAGE, "chelsea.png", "chelsea.png"),
     "coffee": (SKIMAGE, "coffee.png", "coffee.png"),
@@ -69,7 +70,7 @@ def installed() -> dict[str, list[Path]]:
     found = {}
     for name, ((package, folder), *names) in PHOTOS.items():
         if spec := importlib.util.find_spec(package):  # finds the package without the second that importing it takes
-            files = [Path(spec.origin).parent / folder / file for file in names]
+            files = [Path(spec.origin).parent / folder / file for file in names]  # ty: ignore[invalid-argument-type]
             if all(file.is_file() for file in files):
                 found[name] = files
     if not found:

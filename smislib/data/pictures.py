@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from ..errors import SmisError
 
@@ -26,7 +26,7 @@ class Stored:
         return self.size if self.orientation < 5 else self.size[::-1]
 
 
-def stored(image: Image.Image, name: object) -> Stored:
+def stored(image: ImageFile.ImageFile, name: object) -> Stored:
     """Of an image that was opened and not yet decoded. Raises SmisError for an animation: which frame is meant is not known."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # of a camera: the picture, and its preview or other eye
@@ -44,7 +44,7 @@ def as_rgb(image: Image.Image, name: object) -> Image.Image:
     what it shows."""
     if image.mode.startswith(("I", "F")):
         raise SmisError(f"{name} has {image.mode} pixels; images must have 8 bits a channel. Convert it.")
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:  # ty: ignore[index-out-of-bounds]
         raise SmisError(f"{name} has transparent pixels, whose colour is undefined. Flatten it onto a background.")
     return ImageOps.exif_transpose(image).convert("RGB")
 

@@ -25,7 +25,7 @@ class Classes:
     """
 
     names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]  # RGB, 0..255, one per class
+    palette: tuple[tuple[int, ...], ...]  # RGB, 0..255, one per class
     ignore_index: int | None = None
     things: tuple[int, ...] = ()
     picture: int | None = None

@@ -22,7 +22,7 @@ def _smooth_table() -> np.ndarray:
 _NOISE = _smooth_table()
 
 
-def scatter(i: np.ndarray, j: np.ndarray | int = 0) -> np.ndarray:
+def scatter(i: np.ndarray, j: np.ndarray | float = 0) -> np.ndarray:
     """A fixed random number in 0..1 for each cell (i, j); they repeat after 64."""
     return _TABLE[np.asarray(np.floor(i), np.intp) & 63, np.asarray(np.floor(j), np.intp) & 63]
 

@@ -109,9 +109,10 @@ def night(image: Tensor, label_map: Tensor) -> Tensor:
     day, classes = (image.numpy() + 1) / 2, label_map.numpy()
     lamps = np.isin(classes, (POLE, CAR)).astype(np.float32)
     light = ndimage.gaussian_filter(lamps, H / 10)  # falls off with the distance
-    ambient, lamp = (np.float32(rgb).reshape(3, 1, 1) for rgb in ((0.20, 0.25, 0.40), (1.0, 0.72, 0.38)))
+    ambient, lamp = (np.array(rgb, np.float32).reshape(3, 1, 1) for rgb in ((0.20, 0.25, 0.40), (1.0, 0.72, 0.38)))
     dark = day * (ambient + 1.6 * lamp * light)
     down = np.linspace(0, 1, H, dtype=np.float32).reshape(1, H, 1) + np.zeros((1, 1, W), np.float32)
-    sky = np.float32((0.02, 0.03, 0.09)).reshape(3, 1, 1) + np.float32((0.10, 0.10, 0.17)).reshape(3, 1, 1) * down
+    zenith, horizon = (np.array(rgb, np.float32).reshape(3, 1, 1) for rgb in ((0.02, 0.03, 0.09), (0.10, 0.10, 0.17)))
+    sky = zenith + horizon * down
     dark = np.where(classes == SKY, sky + 0.3 * lamp * light, dark)
     return torch.from_numpy(dark.clip(0, 1).astype(np.float32)) * 2 - 1

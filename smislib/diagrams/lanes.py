@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ class Lanes:
     span: float = 1.0  # the unit width, in the units of the axes
     centre: float = 0.0  # across
     thickness: float = 0.46  # of a layer, in steps
-    end: tuple[float, float] | None = None  # (along, across width) that the next layer connects to
+    end: tuple[float, float] | Any = None  # (along, across width) that the next layer connects to
 
     def width(self, channels: int) -> float:
         """Across; a cubic root, so that 3 channels stay visible beside thousands."""

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,12 @@ class Layer:
     out_channels: int
     groups: int
     stride: int = 1
-    size: tuple[int, int] | None = None  # (height, width) of the output; None where no data passes
+    size: tuple[int, int] | Any = None  # (height, width) of the output; None where no data passes
     kernels: tuple[int, ...] = ()  # of the convolution; of a block's two, and of its shortcut where that is learned
     traits: tuple[str, ...] = ()  # norms and activation
     parameters: int = 0
     cgnorm: tuple[int, int, int] | None = None  # a block's: hidden channels, shared groups, groups of gamma and beta
-    field: int | None = None  # side of the receptive field, in pixels of the image
+    field: int | Any = None  # side of the receptive field, in pixels of the image
 
 
 def read(networks: nn.Module) -> dict[str, list[Layer]]:
@@ -81,14 +82,14 @@ def read_discriminator(D: MultiscaleDiscriminator, height: int, width: int) -> l
     channels = stages[0][0][0].in_channels
     with torch.no_grad():
         D(torch.empty(1, channels, height, width, device="meta"))
-    scales, sizes = [], iter(sizes)
+    scales, passed = [], iter(sizes)
     for scale, patch in enumerate(stages):
         field, jump = 1, 1  # jump: pixels of the image from one cell to the next
         for _ in range(scale):
             field, jump = field + (D.halve.kernel_size - 1) * jump, jump * D.halve.stride
         layers = []
         for i, (conv, after) in enumerate(patch):
-            before, size = next(sizes)
+            before, size = next(passed)
             if i == 0:
                 layers.append(Layer("labels, image", "input", channels, channels, 1, size=before, field=field))
             field, jump = field + (conv.kernel_size[0] - 1) * jump, jump * conv.stride[0]

@@ -93,7 +93,7 @@ def _operation(layer: Layer, before: Layer | None) -> str:
     """What a row does, e.g. "3×3, stride 2, SN, IN, LReLU 0.2"; "↑2" is the upsampling before a block."""
     if layer.size is None:
         return "built and never called"
-    grows = layer.kind == "block" and layer.size[0] == 2 * before.size[0]
+    grows = layer.kind == "block" and layer.size[0] == 2 * before.size[0]  # ty: ignore[missing-union-attribute]
     words = ["↑2"] if grows else []
     words += [f"{k}×{k}" for k in layer.kernels[:2]]
     words += [f"stride {layer.stride}"] if layer.stride > 1 else []

@@ -16,7 +16,7 @@ LPIPS is a network with a receptive field, so "inside" has two readings:
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -160,7 +160,7 @@ def class_diversity(
         for reading, inside_outside in zip(readings, of_cell, strict=True):
             values[reading][:, c, i] = inside_outside
     used = sorted({i for _, i in cells})
-    protocol = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
+    protocol: dict[str, Any] = {**distance.protocol, "resolution": _resolution(labels), "n": n, "m": m, "seed": seed}
     protocol |= {"n per class": np.isfinite(values[readings[0]][0]).sum(1).tolist(), "skipped classes": list(skipped)}
     return {
         reading: ClassDiversity(

@@ -8,6 +8,7 @@ protocol, and KID, unbiased, stands beside it.
 
 import hashlib
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,6 +18,17 @@ from .. import atomic, config, paths
 from ..errors import SmisError
 from ..processes import in_order
 from . import Measurement, uncertainty
+
+
+class Features(Protocol):
+    """What FID looks through: `backbones.EmbeddedFeatures`, `inception.InceptionFeatures`, or a `Judge`."""
+
+    suffix: str
+    protocol: dict
+    device: str | torch.device
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N,3,H,W) in [-1,1] -> features (N,d)."""
 
 
 def features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
@@ -32,7 +44,7 @@ def _features(extract: Callable[[Tensor], Tensor], images: Tensor) -> np.ndarray
     return extract(images).double().cpu().numpy()
 
 
-def real_features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> np.ndarray:
+def real_features(extract: Features, batches: Iterable[Tensor]) -> np.ndarray:
     """As `features`, of images that come again, as those of a test split do for every run: kept in the store's cache.
 
     What a batch gives is named by its pixels and by all else that it depends on; a file that cannot be read is made again.
@@ -41,9 +53,9 @@ def real_features(extract: Callable[[Tensor], Tensor], batches: Iterable[Tensor]
     return np.concatenate(in_order([_kept(extract, images, kind) for images in batches]))
 
 
-def _kept(extract: Callable[[Tensor], Tensor], images: Tensor, kind: str) -> np.ndarray:
+def _kept(extract: Features, images: Tensor, kind: str) -> np.ndarray:
     pixels = images.cpu().numpy()
-    content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()  # ty: ignore[invalid-argument-type]
     path = paths.cache() / "features" / f"{config.content_hash([kind, content, pixels.shape, str(pixels.dtype)])}.npz"
     return atomic.arrays(path, lambda: {"features": _features(extract, images)})["features"]
 
@@ -94,7 +106,7 @@ def kid(real: np.ndarray, fake: np.ndarray, subsets: int = 100, size: int | None
 
 
 def measure(
-    extract: Callable[[Tensor], Tensor],
+    extract: Features,
     real: Iterable[Tensor],
     fake: Iterable[Tensor],
     *,

@@ -60,10 +60,10 @@ class Lpips:
     @staticmethod
     def distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
         """Embedded pairs -> (N,)."""
-        return sum((x - y).square_().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True))
+        return sum((x - y).square_().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True))  # ty: ignore[invalid-explicit-return]
 
     @staticmethod
-    def distance_map(a: Sequence[Tensor], b: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    def distance_map(a: Sequence[Tensor], b: Sequence[Tensor], size: tuple[int, ...]) -> Tensor:
         """Embedded pairs -> (N,H,W): every layer's map, bilinear at `size`, summed."""
         maps = [(x - y).square_().sum(1, keepdim=True) for x, y in zip(a, b, strict=True)]
         return sum(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in maps)[:, 0]

@@ -209,7 +209,7 @@ def disturb(image: Tensor) -> Tensor:
     x = grey + (image - grey) * (0.6 + 0.8 * saturation).to(image)
     x = x * (0.8 + 0.4 * gain).to(image) + (0.2 * shift - 0.1).to(image)
     if torch.rand(()) < 0.5:
-        x = gaussian_blur(x, 5, [0.2 + torch.rand(()).item()])
+        x = gaussian_blur(x, [5, 5], [0.2 + torch.rand(()).item()])
     if torch.rand(()) < 0.5:
         x = x + 0.12 * torch.rand(()).item() * torch.randn_like(x)
     return x.clamp(-1, 1)
@@ -242,7 +242,7 @@ def _fit(modules: list[nn.Module], loss: Loss, lessons: Lessons, pictures: dict[
         losses = loss(batch)
         total = sum(losses.values())
         optimiser.zero_grad()
-        total.backward()
+        total.backward()  # ty: ignore[missing-union-attribute]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()

@@ -53,8 +53,8 @@ def _pix2pix(title: str) -> Model:
     return Model(title, pix2pix.Schedule, networks, loss, objective, measures=("translation",))
 
 
-def _spade(title: str, **of_code: bool) -> Model:
-    return Model(title, spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, **of_code)
+def _spade(title: str, multimodal: bool = True) -> Model:
+    return Model(title, spade.Schedule, spade.Networks, PairedGan, PairedGanObjective, multimodal=multimodal)
 
 
 def _pix2pixhd(title: str) -> Model:

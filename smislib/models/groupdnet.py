@@ -90,7 +90,7 @@ class Schedule:
     def _check_divisibility(self) -> None:
         """Every convolution's channels must be multiples of its groups."""
         label_channels = self.C * (2 if self.instance_edge else 1)
-        convolutions = [("fc", (self.z_channels * self.C, self.channels[0]), self.groups[0])]
+        convolutions: list[tuple] = [("fc", (self.z_channels * self.C, self.channels[0]), self.groups[0])]
         for i, into in enumerate((self.channels[0], *self.channels[:-1])):
             convolutions += [
                 (f"block {i}", (into, self.channels[i]), self.groups[i]),

@@ -59,8 +59,8 @@ SCHEDULES: dict[str, Callable[[str, str, dict], Any]] = {
     "spade_vae": lambda preset, name, size: _spade(preset, name, size, SPADE_ENCODER[preset]),
 }
 
-_SMALL = {"feature": 2.0, "backbone": "embedded"}  # as GroupDNet's
-LOSS = {
+_SMALL: dict[str, Any] = {"feature": 2.0, "backbone": "embedded"}  # as GroupDNet's
+LOSS: dict[str, dict[str, Any]] = {
     "bicyclegan": dict.fromkeys(("smoke", "demo", "paper"), Bicycle()),
     "dscgan": dict.fromkeys(("smoke", "demo", "paper"), DiversitySensitive()),
     "pix2pixhd": {

@@ -61,7 +61,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 LABELLERS = {"rotation": 0.0, **{f"labeller_{k}": k / 100 for k in PERCENTS}}  # model -> share of the labels
 
-GENERATORS = {
+GENERATORS: dict[str, dict[str, Any]] = {
     "smoke": {"channels": (16, 16, 8, 8), "d_channels": (8, 16, 16, 16), "attention": 0, "z_part": 4, "embedding": 8},
     "demo": {
         "channels": (64, 64, 32, 16),
@@ -73,7 +73,7 @@ GENERATORS = {
     },
     "paper": {"channels": tuple(96 * m for m in (16, 16, 8, 4, 2, 1)), "d_channels": tuple(96 * m for m in (1, 2, 4, 8, 16, 16))},
 }
-LABELLER_NETWORKS = {
+LABELLER_NETWORKS: dict[str, dict[str, Any]] = {
     "smoke": {"stem": 8, "channels": (8, 16, 16), "blocks": (1, 1, 1)},
     "demo": {"stem": 16, "channels": (32, 64, 128), "blocks": (1, 1, 1), "start": 2},
     "paper": {  # ResNet-50 v2 of widening factor 16, which is four times the usual width (1901.09005)
@@ -85,7 +85,7 @@ LABELLER_NETWORKS = {
 def _gan(model: str, preset: str, data_name: str, size: dict) -> biggan.Schedule:
     change, C = CHANGES[model], size["C"]
     C = {"single": 1, "clusters": CLUSTERS[preset]}.get(change["labels"], C)
-    heads = {"rotations": "rotation_d" in change, "classifier": "classifier" in change}
+    heads: dict[str, Any] = {"rotations": "rotation_d" in change, "classifier": "classifier" in change}
     widths = GENERATORS[preset]
     if preset == "demo" and size["height"] == 16:  # half of what the widths are for: a block less
         widths = widths | {"channels": widths["channels"][:-1], "d_channels": widths["d_channels"][1:]}

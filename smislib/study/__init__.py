@@ -9,6 +9,8 @@ A study is a folder of SMIS_HOME/studies: study.json (what was asked, and the ke
 nothing), and a file of answers for each session. Whoever rates should not read study.json.
 """
 
+from typing import Any
+
 from .answers import Answer, Session, open_session, sessions
 from .importing import import_answers
 from .pictures import make
@@ -45,7 +47,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """What makes tables, when it is asked for: pandas takes a second to import, for which no widget should wait."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")

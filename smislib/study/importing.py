@@ -30,7 +30,7 @@ def import_answers(study: Study | str, file: Path | str) -> list[Session]:
         for row in rows:
             where = f"{file}, line {rows.line_num}"
             if None in row:
-                n = len(rows.fieldnames)
+                n = len(rows.fieldnames or ())
                 raise SmisError(f"{where}: found {n + len(row[None])} values under a first line of {n}.")
             try:
                 trial, number = int(row["trial"]), int(row.get("session") or 1)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def make(name: str, protocol: Protocol, trained: Sequence[Run], seed: int = 0) -
     )
     study = Study(name, protocol, first.data.name, first.preset, seed, sources, ())
     pairs = _same_label_map if protocol.metric == "SHE" else _real_and_generated
-    study = Study(**{**vars(study), "items": tuple(item for run in trained for item in pairs(study, run))})
+    study = replace(study, items=tuple(item for run in trained for item in pairs(study, run)))
     body = json.dumps(config.to_dict(study), indent=1) + "\n"
     atomic.write(study.folder / "study.json", lambda path: path.write_text(body))
     return study

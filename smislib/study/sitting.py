@@ -55,7 +55,7 @@ class Sitting:
             self.message = "Answer when the images are gone." if timed else ""
             return
         try:
-            generated = self.session.answer(self.trial.number, answer, seconds)
+            generated = self.session.answer(self.trial.number, answer, seconds)  # ty: ignore[missing-union-attribute]
         except SmisError as error:  # another window has answered it, or the disk is full
             self.stage, self.message, self.trial = "ready", str(error), self.session.next
             return self._end() if self.trial is None else None

@@ -44,7 +44,7 @@ class Board(Canvas):
             return call
 
         def finger(action: Callable[[float, float], None]) -> Callable[[list], None]:
-            return lambda touches: touches and action(*touches[0])
+            return lambda touches: action(*touches[0]) if touches else None
 
         self.on_client_ready(self._all)  # a page that opens, or is loaded again, starts blank
         self.on_mouse_down(at(press))
@@ -73,7 +73,7 @@ class Board(Canvas):
             self._put(slice(0, self.height), slice(0, self.width))
 
     def _put(self, rows: slice, columns: slice) -> None:
-        part = self._colours[rows, columns]
+        part = self._colours[rows, columns]  # ty: ignore[not-subscriptable]
         opaque = np.full((*part.shape[:2], 1), 255, np.uint8)  # without alpha it would travel as JPEG
         self.put_image_data(np.concatenate([part, opaque], -1), int(columns.start), int(rows.start))
 

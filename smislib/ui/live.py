@@ -129,7 +129,7 @@ class Panel(w.VBox):
 
         `paint` is given what makes a picture of a recipe.
         """
-        if studio.slow(self.recipe):
+        if studio.slow(self.recipe):  # ty: ignore[missing-attribute]
             paint(studio.preview)
             self.message.value += " <i>(preview)</i>"
             if not self._latest.rests(REST):

@@ -119,7 +119,8 @@ class Morph(live.Panel):
         images = [self.studio.image(self._recipe(way, t)) for t in stops]
         titles = [f"t = {t:.1f}" for t in stops]
         if self.studio.encodes:
-            images = [self.studio.picture(way.a.picture)["image"], *images, self.studio.picture(way.b.picture)["image"]]
+            ends = [self.studio.picture(source.picture)["image"] for source in (way.a, way.b)]  # ty: ignore[invalid-argument-type]
+            images = [ends[0], *images, ends[1]]
             titles = [f"from\n{way.a}", *titles, f"to\n{way.b}"]
         region, nowhere = self._region(way), torch.zeros_like(images[0][0], dtype=torch.bool)
         outlines = [region if text.startswith("t =") and not region.all() else nowhere for text in titles]
@@ -220,10 +221,10 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         raise SmisError(NO_FFMPEG)
     width, height = frames[0].size
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "morph.mp4"
+        path = f"{folder}/morph.mp4"
         command = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS)]
         command += ["-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-movflags", "+faststart", path]
         done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), capture_output=True)
         if done.returncode:
             raise SmisError(f"ffmpeg cannot write the film: {done.stderr.decode(errors='replace').strip()[-300:]}")
-        return path.read_bytes()
+        return Path(path).read_bytes()

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import ipywidgets as w
 import torch
@@ -89,7 +90,7 @@ class Painter(live.Panel):
 
     def take_codes(self) -> None:
         """The codes of the recipe that the painter was given, as they are now."""
-        given = self._given() if callable(self._given) else self._given
+        given: Any = self._given() if callable(self._given) else self._given
         if given.weights != self.studio.weights:
             raise SmisError(f"the codes are of networks {given.weights}, the painter's are {self.studio.weights}.")
         self._codes = replace(given, pictures=())
@@ -223,7 +224,7 @@ class Painter(live.Panel):
         self._style.observe(lambda change: change["new"] and self._look(change["new"]), "value")
         self._held, self._said, self._save, self._export = w.HTML(), w.HTML(), w.HTML(), Export(studio)
         self._image, self._heat = live.Picture("painter-image"), live.Picture("painter-heat")
-        tools = [self._tool, self._size, self._line(_button("undo", self.undo), _button("redo", self.redo), self._live)]
+        tools: list = [self._tool, self._size, self._line(_button("undo", self.undo), _button("redo", self.redo), self._live)]
         tools += [self._held, self._palette, self._map, self._line(self._upload("label map", "upload a label map"), self._save)]
         if studio.n_parts:
             again = [_button("resample", self.resample)]
@@ -234,7 +235,7 @@ class Painter(live.Panel):
             tools += [self._line(self._upload("photo", "look of a photo"), self._upload("photo labels", "the photo's label map"))]
         shown = {"paint here": self._board, "picture": self._image, "change against the loaded map": self._heat}
         pictures = [live.titled(text, part) for text, part in shown.items()]
-        named = {"tools": self._tool, "size": self._size, "live": self._live, "palette": self._palette, "map": self._map}
+        named: dict = {"tools": self._tool, "size": self._size, "live": self._live, "palette": self._palette, "map": self._map}
         named |= {"style": self._style, "held": self._held, "said": self._said, "save": self._save, "message": self.message}
         for name, widget in named.items():
             widget.add_class(f"smis-painter-{name}")

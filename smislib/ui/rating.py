@@ -44,7 +44,7 @@ def rate(session: Session) -> widgets.VBox:
             part.disabled = stage == "done" or (stage != "trial" and part is not keys)
         if stage != "trial":
             pictures.value, on_screen[:] = "", []
-        elif on_screen != [trial]:  # the same HTML again would start the exposure again
+        elif trial and on_screen != [trial]:  # the same HTML again would start the exposure again
             pictures.value, on_screen[:] = picture_html(trial, protocol.display_seconds), [trial]
 
     def press(key: dict) -> None:

@@ -111,7 +111,7 @@ def _thinned(image: Image.Image, factor: int) -> Image.Image:
     middles = slice(factor // 2, None, factor)
     thin = Image.fromarray(np.ascontiguousarray(np.asarray(image)[middles, middles]))
     if image.mode == "P":
-        thin.putpalette(image.getpalette("RGB"))
+        thin.putpalette(image.getpalette("RGB"))  # ty: ignore[invalid-argument-type]
     return thin
 
 
