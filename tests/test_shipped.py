@@ -81,6 +81,6 @@ def test_every_widget_of_an_executed_notebook_has_its_strip(source):
         shown = [output.get("data", {}) for output in cell.get("outputs", [])]
         assert not any(WIDGET in data for data in shown), "a dead widget"
         if "widget" in cell.metadata.get("tags", []):
-            assert any("image/png" in data for data in shown)
+            assert any(kind in data for data in shown for kind in notebooks.PICTURE)
         elif cell.cell_type == "code" and cell.source.strip():
             assert not cell.source.strip().splitlines()[-1].startswith("ui."), "a widget whose cell is not tagged so"
