@@ -1,6 +1,9 @@
 """The model in the box, and the strips that stand for widgets on paper."""
 
+import ast
 import json
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -84,3 +87,26 @@ def test_every_widget_of_an_executed_notebook_has_its_strip(source):
             assert any(kind in data for data in shown for kind in notebooks.PICTURE)
         elif cell.cell_type == "code" and cell.source.strip():
             assert not cell.source.strip().splitlines()[-1].startswith("ui."), "a widget whose cell is not tagged so"
+
+
+def imports_at_the_top(file: Path) -> set[str]:
+    """The modules of the library that a file imports when it is imported; those within functions come later."""
+    name = ".".join(file.relative_to(paths.CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+    package = name.split(".") if file.stem == "__init__" else name.split(".")[:-1]
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) + 1 - node.level], *filter(None, [node.module])]
+            found |= {".".join([*base, alias.name]) for alias in node.names} | {".".join(base)}
+    return found - {name}
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    files = {".".join(f.relative_to(paths.CHECKOUT).with_suffix("").parts): f for f in paths.PACKAGE.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    # a package is there for its modules while it still imports them: only the modules count
+    graph = {
+        name: {n for n in imports_at_the_top(f) if n in modules and not name.startswith(f"{n}.")} for name, f in modules.items()
+    }
+    assert sum(map(len, graph.values())) > 500
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
