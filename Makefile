@@ -49,7 +49,7 @@ lab: $(PYTHON) ## open JupyterLab on the notebooks
 app: $(PYTHON) ## explorer, mixer and painter as a page on 127.0.0.1
 	$(SMIS) app $(if $(PORT),--port $(PORT)) $(if $(MODEL),--model $(MODEL))
 
-bench: $(PYTHON) ## how much faster the library is than the plain way, on this machine (a minute or two)
+bench: $(PYTHON) ## how much faster the library is than the plain way, on this machine (a few minutes)
 	$(SMIS) bench
 
 lint: $(PYTHON) ## ruff, check and format

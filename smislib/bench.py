@@ -7,7 +7,7 @@ tolerance; then they take turns, so that what else the machine does slows both d
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
@@ -162,11 +162,58 @@ def generator(of: str, codes: int = 1, *, preset: str = "paper", size: int = 256
     return Race(plain, ours, sizes | {"size": f"{size}x{size}"}, tolerance=1e-4)
 
 
+def step(size: int = 256) -> Race:
+    """Forward and backward through DeepFashion's generator."""
+    s = schedules.schedule("groupdnet", "paper", size, size, 8, "deepfashion")
+    torch.manual_seed(0)
+    G = groupdnet.Generator(s).to(memory_format=torch.channels_last).eval()  # in training each call moves the spectral norms
+    G.apply(partial(glorot_, gain=1.0))
+    sample = data.open_first(DataSpec("mannequins", size, size), "test", 1)[0]
+    labels = F.one_hot(sample["label_map"], s.C).movedim(-1, 0)[None].float()
+    z = torch.randn(1, *s.z_shape)
+
+    def ours() -> tuple[Tensor, ...]:
+        code = z.clone().requires_grad_()
+        image = G(labels, code)
+        image.square().mean().backward()
+        G.zero_grad()
+        return image.detach(), code.grad
+
+    def plain() -> tuple[Tensor, ...]:
+        with patterns.dense():
+            return ours()
+
+    return Race(plain, ours, {"images": 1, "classes": s.C, "size": f"{size}x{size}"}, tolerance=1e-4)
+
+
+def classes(C: int = 151, present: int = 10, size: int = 64) -> Race:
+    """Forward and backward through MulNet's encoder and generator, of many classes, on an image that has few."""
+    small = schedules.schedule("mulnet", "demo", size, size, C)
+    torch.manual_seed(0)
+    dense, sparse = (groupdnet.Networks(replace(small, sparse=on)) for on in (False, True))
+    sparse.load_state_dict(dense.state_dict())
+    rng = torch.Generator().manual_seed(0)
+    label_map = F.interpolate(torch.randint(present, (1, 1, 6, 6), generator=rng).double(), (size, size))[:, 0].long()
+    labels, image = F.one_hot(label_map, C).movedim(-1, 1).float(), torch.rand(1, 3, size, size, generator=rng) * 2 - 1
+
+    def drawn(networks: groupdnet.Networks) -> tuple[Tensor, ...]:
+        mu, logvar = networks.E(image, labels)
+        fake = networks.G(labels, mu)
+        (fake.square().mean() + logvar.mean()).backward()
+        networks.zero_grad()
+        return mu.detach(), fake.detach()
+
+    sizes = {"classes": C, "present": present, "size": f"{size}x{size}"}
+    return Race(partial(drawn, dense), partial(drawn, sparse), sizes, tolerance=1e-4)
+
+
 BENCHMARKS: dict[str, Callable[[], Race]] = {
     "generator deepfashion": partial(generator, "deepfashion"),
     "16 codes deepfashion": partial(generator, "deepfashion", 16),
     "generator ade20k": partial(generator, "ade20k"),
     "16 codes ade20k": partial(generator, "ade20k", 16),
+    "step deepfashion": step,
+    "classes mulnet": classes,
     "class view": class_view_crop,
     "mCSD": mcsd,
     "mCSD with generator": partial(mcsd, n=2, drawing=True),
@@ -197,8 +244,20 @@ def bench(name: str, turns: int = 5) -> Row:
         versions=results.versions(),
     )
     body = json.dumps(asdict(row), indent=1) + "\n"
-    atomic.write(paths.bench() / f"{name.replace(' ', '_')}.json", lambda path: path.write_text(body))
+    atomic.write(paths.bench() / file_name(name), lambda path: path.write_text(body))
     return row
+
+
+def rows() -> list[Row]:
+    """What was measured on this machine, else what the library comes with, in the order of BENCHMARKS."""
+    for folder in (paths.bench(), paths.COMMITTED_BENCH):
+        if found := [path for name in BENCHMARKS if (path := folder / file_name(name)).exists()]:
+            return [Row(**json.loads(path.read_text())) for path in found]
+    return []
+
+
+def file_name(name: str) -> str:
+    return f"{name.replace(' ', '_')}.json"
 
 
 def _clock(way: Way) -> tuple[float, float]:

@@ -38,6 +38,7 @@ from .runs import Run
 from .sample import NOISE, conditions, draw, generate, generator, has_noise_map, noise_map, vary
 
 BATCH = 64
+KEPT = 2**30  # bytes of fakes that wait in memory for the next group of metrics; more of them are drawn again
 Features = Callable[[Tensor], Tensor]
 
 
@@ -167,7 +168,7 @@ class _Bench:
         self.run, self.device, self.spec = run, device, run.experiment.evaluation
         self.extract, self.distance, self.segment = judges(run.experiment, device)
         self.classes = data.classes(run.experiment.data)
-        self._networks, self._test = None, None
+        self._networks, self._test, self._fakes = None, None, None
 
     @property
     def networks(self) -> nn.Module:
@@ -186,6 +187,15 @@ class _Bench:
 
         Where each image is of one class, classes are drawn too.
         """
+        if self._fakes is None:
+            image = self.run.experiment.data
+            made = self._draw_fakes()
+            if 3 * 4 * image.height * image.width * self.spec.n_fid > KEPT:
+                return made
+            self._fakes = list(made)
+        return iter(self._fakes)
+
+    def _draw_fakes(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         rng = generator(self.spec.seed, "fid")
         for batch in self.test.batches():
             labels = conditions(self.networks, data.labels(batch, self.classes), rng)

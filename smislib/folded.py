@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .layers import CGNorm, ParamFreeBatchNorm
-from .patterns import LARGE, Patterns
-
-PIECE = 2**17  # numbers that are modulated at a time: they stay in the cache of a core between two operations
+from .patterns import LARGE, Patterns, modulate
 
 
 def fold(networks: nn.Module) -> nn.Module:
-    """Networks, in eval mode, whose G is folded. Those of pictures smaller than `patterns.LARGE` gain little: they come back as
-    they are. The weights are shared with the given networks, and must not change from here on.
+    """Networks, in eval mode, whose G is folded. Weights are shared with the given networks, and must not change from here on.
+
+    Those of pictures smaller than `patterns.LARGE` gain little, those that skip classes have other weights for each label map:
+    both come back as they are.
     """
     s = networks.schedule
-    if min(getattr(s, "height", 0), getattr(s, "width", 0)) < LARGE:
+    if min(getattr(s, "height", 0), getattr(s, "width", 0)) < LARGE or getattr(s, "skips", False):
         return networks
     folded = copy.copy(networks)
     folded._modules = networks._modules | {"G": Folded(networks.G)}
@@ -90,15 +90,7 @@ class _Folded(nn.Module):
         x = (x if isinstance(norm, ParamFreeBatchNorm) else norm(x)).contiguous(memory_format=torch.channels_last)
         if not isinstance(labels, Patterns):
             return torch.addcmul(self._shift, x, self._scale)
-        size, step = x.shape[2:], max(1, PIECE // x.shape[1])
-        x = x.permute(0, 2, 3, 1).flatten(1, 2)  # (N,h*w,channels), the same memory
-        made = torch.empty_like(x)
-        for i, where in enumerate(labels.where.flatten(1)):
-            images = slice(i, i + 1) if len(labels.where) > 1 else slice(None)  # one label map serves any number of codes
-            for pixels in (slice(k, k + step) for k in range(0, len(where), step)):
-                at = where[pixels]
-                torch.addcmul(self._shift[at], x[images, pixels], self._scale[at], out=made[images, pixels])
-        return made.unflatten(1, size).permute(0, 3, 1, 2)
+        return modulate(x, self._scale, self._shift, labels.where)
 
     def _modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
         """Scale and shift of what comes in: each (P5,channels), or (N,channels,h,w) of a label map without patterns."""

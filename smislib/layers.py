@@ -190,13 +190,13 @@ class CGNorm(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
         """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution, or their patterns -> like x."""
+        if isinstance(labels, Patterns):
+            return labels.modulate(self.norm(x), labels.table(self.shared, self.gamma, self.beta))
         scale, beta = self.modulation(labels)
         return torch.addcmul(beta, self.norm(x), scale)
 
-    def modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
+    def modulation(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """1 + gamma and beta, each (N,channels,h,w)."""
-        if isinstance(labels, Patterns):
-            return labels.spread(labels.table(self.shared, self.gamma, self.beta))
         hidden = self.shared(labels).relu()  # (N,hidden,h,w)
         return 1 + self.gamma(hidden), self.beta(hidden)
 
@@ -221,6 +221,6 @@ class CGBlock(nn.Module):
     def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
         """x (N,in,h,w), labels (N,label_channels,h,w) or their patterns -> (N,out,h,w)."""
         skip = x if self.shortcut is None else self.shortcut(self.norm_s(x, labels))
-        h = self.conv_0(F.leaky_relu(self.norm_0(x, labels), 0.2))  # (N,middle,h,w)
-        h = self.conv_1(F.leaky_relu(self.norm_1(h, labels), 0.2))  # (N,out,h,w)
+        h = self.conv_0(F.leaky_relu(self.norm_0(x, labels), 0.2, inplace=True))  # (N,middle,h,w)
+        h = self.conv_1(F.leaky_relu(self.norm_1(h, labels), 0.2, inplace=True))  # (N,out,h,w)
         return skip + h

@@ -109,6 +109,7 @@ VGG19 = backbones.Official(
 )
 
 
+VGG19_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 # The image itself is the zeroth feature, as in CRN (Chen and Koltun 2017): D's instance norm is blind to a region's mean
 # colour, and four small conv stages carry less of it than VGG19 does.
 EMBEDDED_WEIGHTS = (1.0, 0.25, 0.25, 0.5, 1.0)
@@ -128,16 +129,18 @@ def perceptual_loss(backbone: str, device: torch.device) -> Perceptual | None:
         case "vgg19":
             import torchvision  # seconds to import, and only the paper's loss needs it
 
-            path = VGG19.find()
+            path = None if device.type == "meta" else VGG19.find()  # only to be counted, it needs no weights
             with torch.device("meta"):  # its classifier, 124 of 144 M parameters, is never made
-                layers = torchvision.models.vgg19().features
+                layers = torchvision.models.vgg19().features.requires_grad_(False)
+            if path is None:
+                return Perceptual(lambda x: _vgg_features(layers, x), VGG19_WEIGHTS)
             state = {key.removeprefix("features."): value for key, value in VGG19.read(path).items()}
             try:
                 layers.load_state_dict({key: state[key] for key in layers.state_dict()}, assign=True)
             except (KeyError, RuntimeError) as error:
                 raise SmisError(f"{path} does not hold the weights of VGG19 ({error}). {VGG19.advice()}") from error
             layers = layers.to(device).eval().requires_grad_(False)
-            return Perceptual(lambda x: _vgg_features(layers, x), (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0))
+            return Perceptual(lambda x: _vgg_features(layers, x), VGG19_WEIGHTS)
     raise did_you_mean("perceptual backbone", backbone, ("vgg19", "embedded", "none"))
 
 

@@ -13,6 +13,7 @@ CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "Makefile").exists() else Path.cw
 NOTEBOOKS = CHECKOUT / "notebooks"  # sources; executed copies go to `executed`
 PUBLISHED = CHECKOUT / "results" / "published" / "published.json"
 COMMITTED_RECORDS = CHECKOUT / "results" / "runs"
+COMMITTED_BENCH = CHECKOUT / "results" / "bench"
 SHIPPED_RECORDS = CHECKOUT / "results" / "shipped"  # of the model in `ASSETS`
 
 

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 LARGE = 128  # rows and columns of a picture: at less, layers are narrow and the dense path is as fast
+PIECE = 2**17  # numbers that are modulated at a time: they stay in the cache of a core between two operations
 SHARE = 0.5  # of the pixels: with more neighbourhoods than that little is saved
 
 
@@ -45,9 +47,49 @@ class Patterns:
         made = torch.bmm(around, weight).view(groups, len(self.near), 2, -1).permute(1, 2, 0, 3).flatten(1)
         return made + torch.cat([1 + gamma.bias, beta.bias])
 
-    def spread(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        """The two halves of a table (P5, 2*channels) at each pixel, (N,channels,h,w), in channels-last memory."""
-        return F.embedding(self.where, table).permute(0, 3, 1, 2).chunk(2, 1)
+    def modulate(self, x: Tensor, table: Tensor) -> Tensor:
+        """x (N,channels,h,w) times and plus what a table (P5, 2*channels) has for each pixel; in channels-last memory."""
+        wide = torch.promote_types(x.dtype, table.dtype)
+        return _Modulate.apply(x.to(wide), table.to(wide), self.where)
+
+
+class _Modulate(torch.autograd.Function):
+    """Keeps x and the table for the backward pass, and no map of gamma or beta: these are as large as x each."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, table: Tensor, where: Tensor) -> Tensor:
+        ctx.save_for_backward(x, table, where)
+        return modulate(x, *table.chunk(2, 1), where)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, table, where = ctx.saved_tensors
+        scale = table.chunk(2, 1)[0]
+        of_x = modulate(gradient, scale, None, where) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return of_x, None, None
+        parts = (part.permute(0, 2, 3, 1) for part in (gradient * x, gradient))  # (N,h,w,channels)
+        of_table = [torch.ops.aten.embedding_dense_backward(part, where, len(table), -1, False) for part in parts]
+        return of_x, torch.cat(of_table, dim=1), None
+
+
+def modulate(x: Tensor, scale: Tensor, shift: Tensor | None, where: Tensor) -> Tensor:
+    """x * scale + shift with the row of `scale` and `shift` (P5,channels) that `where`, int64 (N,h,w) or (1,h,w), says.
+
+    x (N,channels,h,w) -> like x, in channels-last memory. Piece by piece: what is gathered stays in the cache.
+    """
+    made, step = torch.empty_like(x, memory_format=torch.channels_last), max(1, PIECE // x.shape[1])
+    x, flat = (maps.permute(0, 2, 3, 1).flatten(1, 2) for maps in (x, made))  # (N,h*w,channels), of `made` the same memory
+    for i, of_image in enumerate(where.flatten(1)):
+        images = slice(i, i + 1) if len(where) > 1 else slice(None)  # one label map serves any number of codes
+        for k in range(0, len(of_image), step):
+            pixels, at = slice(k, k + step), of_image[k : k + step]
+            if shift is None:
+                torch.mul(x[images, pixels], scale[at], out=flat[images, pixels])
+            else:
+                torch.addcmul(shift[at], x[images, pixels], scale[at], out=flat[images, pixels])
+    return made
 
 
 def conditions(labels: Tensor, C: int, sizes: list[tuple[int, int]], seen: Tensor | None = None) -> list["Tensor | Patterns"]:

@@ -24,8 +24,8 @@ COLUMNS = {  # metric -> heading
 
 
 def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
-    """Copy the store's records of a preset to results/runs and its executed notebooks, or those of one paper, to notebooks/;
-    write the README's table from the records. The files written.
+    """Copy the store's records of a preset to results/runs, what `smis bench` measured to results/bench, and executed
+    notebooks, or those of one paper, to notebooks/; write the README's table from the records. The files written.
 
     Committed records of experiments that the store does not have stay, unless their preset has changed.
     """
@@ -49,6 +49,9 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
         target.mkdir(parents=True)
         copied += [Path(shutil.copy(path, target)) for path in sorted(run.records.glob("*.json"))]
         shutil.copy(run.folder / "config.json", target / "config.txt")
+    for path in sorted(paths.bench().glob("*.json")):
+        paths.COMMITTED_BENCH.mkdir(exist_ok=True)
+        copied.append(Path(shutil.copy(path, paths.COMMITTED_BENCH)))
     for source in notebooks.select(list(NOTEBOOKS[paper]) if paper else None):
         if not notebooks.is_current(source, preset):
             raise SmisError(f"{source.name} was not executed on what is in the store: make reproduce PRESET={preset}.")

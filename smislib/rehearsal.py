@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from . import data, runs
+from . import data
 from .config import DataSpec, Experiment
 from .data.spec import Classes
 from .errors import SmisError
@@ -22,6 +22,7 @@ from .sample import Noise, generator
 from .train import train_on
 
 STEPS, SETTLING = 12, 2  # the first steps pay for allocations and kernel choice
+PATIENCE = 60.0  # seconds: where STEPS take longer, one step has to do
 CPU_PIXELS = 2 * 256**2  # a batch of the paper's does not fit a laptop; time and activations grow in proportion
 
 
@@ -55,6 +56,7 @@ class Plan:
     missing: str  # what a training would ask for that is not on this machine
     device: str
     batch: int  # of the measured steps, on one device
+    measured: int  # so many steps
     per_device: int  # of the training
     seconds_per_step: float  # of the measured batch
     saved_bytes: int  # what one image leaves for the backward pass of G's step
@@ -78,19 +80,20 @@ class Plan:
         parts = f" in {e.train.accumulate} parts" if e.train.accumulate > 1 else ""
         d_steps = f", each with {e.train.d_steps} of D" if e.train.d_steps > 1 else ""
         batch = f"batch {e.train.batch}{parts}"
+        measured = f"median of {self.measured} steps" if self.measured > 1 else "one step"
         lines = [
             f"{e.name}: {e.data.height}x{e.data.width}, {steps} steps of {batch}{d_steps}, {e.train.precision}",
             "parameters: " + ", ".join(f"{name} {n:,}" for name, n in self.parameters.items()),
             f"memory on each device: about {(state + activations) / 2**30:.1f} GiB "
             f"({state / 2**30:.1f} weights, gradients, Adam; {activations / 2**30:.1f} activations)",
             f"time: {self.step_seconds:.3g} s a step, {hours:.1f} h in all "
-            f"(median of {STEPS - SETTLING} steps of {self.batch} random images on {self.device}{scaled}; loading not included)",
+            f"({measured} of {self.batch} random images on {self.device}{scaled}; loading not included)",
         ]
         return "\n".join(lines + ([f"missing here: {self.missing}"] if self.missing else []))
 
 
 def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1) -> Plan:
-    """Count, and measure STEPS real steps of an experiment on one device and on random images; writes nothing that stays.
+    """Count, and measure real steps of an experiment on one device and on random images; writes nothing that stays.
 
     Raises SmisError for a batch that does not divide among the devices.
     """
@@ -108,27 +111,46 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
     most = max(1, CPU_PIXELS // (experiment.data.height * experiment.data.width))
     at_once = per_device // experiment.train.accumulate
     batch = at_once if on_gpu else min(at_once, most)
-    short = replace(experiment.train, steps=STEPS, batch=batch, accumulate=1, log_every=1, sample_every=STEPS)
-    short = replace(short, checkpoint_every=STEPS, snapshots=0)
+    short = replace(experiment.train, batch=batch, accumulate=1, log_every=1, snapshots=0, standing=0)
     if hasattr(loss, "reads"):  # what a label is read off does not change what a step costs
         loss = replace(loss, labels="random", fraction=0.0)
     tried = replace(experiment, loss=loss, train=short)
     scenes = RandomScenes(experiment.data, classes, 2 * batch * experiment.train.d_steps)
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run(tried, Path(folder))
-        train_on(run, scenes, scenes, classes, accelerator="cuda" if on_gpu else "cpu", progress=False)
-        at = [entry["seconds"] for entry in run.history()]
-    networks = runs.build(tried).to(device)
+    seconds = _clock(tried, scenes, classes, device, SETTLING + 1)
+    if seconds[0] * STEPS < PATIENCE:
+        seconds = _clock(tried, scenes, classes, device, STEPS)
+    networks = _uninitialised(tried, device)
     return Plan(
         experiment=experiment,
         parameters={name: sum(p.numel() for p in player.parameters()) for name, player in networks.named_children()},
         missing=missing,
         device=torch.cuda.get_device_name() if on_gpu else f"{os.cpu_count()} CPU cores",
         batch=batch,
+        measured=len(seconds),
         per_device=per_device,
-        seconds_per_step=median(b - a for a, b in itertools.pairwise(at[SETTLING - 1 :])),
+        seconds_per_step=median(seconds),
         saved_bytes=_saved(networks, tried, scenes, classes, device) // batch,
     )
+
+
+def _clock(experiment: Experiment, scenes: Dataset, classes: Classes, device: torch.device, steps: int) -> list[float]:
+    """Seconds of each of so many steps but the settling ones, in the training loop."""
+    train = replace(experiment.train, steps=steps, sample_every=steps, checkpoint_every=steps)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(replace(experiment, train=train), Path(folder))
+        train_on(run, scenes, scenes, classes, accelerator=device.type, progress=False)
+        at = [entry["seconds"] for entry in run.history()]
+    return [b - a for a, b in itertools.pairwise(at[SETTLING - 1 :])]
+
+
+def _uninitialised(experiment: Experiment, device: torch.device) -> nn.Module:
+    """Networks of constants: the orthogonal matrices of a BigGAN take a minute, and nothing that is counted depends on them."""
+    with torch.device("meta"):
+        networks = MODELS[experiment.model].networks(experiment.network)
+    networks.to_empty(device=device)
+    for tensor in (*networks.parameters(), *networks.buffers()):
+        tensor.data.fill_(0.01 if tensor.is_floating_point() else 0)
+    return networks
 
 
 def _saved(networks: nn.Module, experiment: Experiment, scenes: Dataset, classes: Classes, device: torch.device) -> int:

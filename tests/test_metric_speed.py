@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from smislib import bench, cli, paths
+from smislib import bench, cli, paths, runs
+from smislib import evaluate as evaluation
 from smislib.errors import SmisError
 from smislib.metrics import diversity, fid, lpips, variation
 from smislib.metrics.backbones import EmbeddedFeatures, FeatureNet
@@ -156,3 +157,27 @@ def test_a_benchmark_of_two_ways_that_differ_is_refused(monkeypatch, empty_home,
         bench.bench("a row")
     with pytest.raises(SmisError, match="a row"):
         bench.bench("a raw")
+
+
+@pytest.mark.parametrize("kept", [evaluation.KEPT, 0])
+def test_fakes_are_drawn_once_for_all_groups_and_kept_where_memory_allows(home, small, monkeypatch, kept):
+    e = small("oasis", **{"evaluation.n_fid": 6})
+    run = runs.open_run(e)
+    run.finish(runs.build(e))
+    drawn = []
+    monkeypatch.setattr(evaluation, "KEPT", kept)
+    monkeypatch.setattr(evaluation._Bench, "_draw_fakes", counted(evaluation._Bench._draw_fakes, drawn))
+    groups = ("quality", "segmentation", "realism")
+    monkeypatch.setattr(evaluation, "files", lambda run: {group: run.records / f"{group}-0.json" for group in groups})
+    found = {record.metric: record.value for record in evaluation.evaluate(run, device="cpu", progress=False)}
+    assert len(drawn) == (1 if kept else 3)
+    anew = evaluation._Bench(run, torch.device("cpu"))
+    assert anew.realism()[0].value == found[anew.realism()[0].metric]
+
+
+def counted(function, calls):
+    def call(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smislib import folded, patterns, presets
-from smislib.layers import CGNorm, ParamFreeBatchNorm
+from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm
 from smislib.models import groupdnet, spade
 from smislib.sample import generate, generator
 
@@ -46,8 +46,8 @@ def cg_norm(channels: int = 12, labels: int = C, shared: int = 2, affine: int = 
 def test_modulation_is_that_of_the_convolutions(n, h, w, side, affine):
     labels, norm = blocks(n, h, w, side=side), cg_norm(affine=affine)
     found = patterns.find(labels, C)
-    for ours, dense in zip(norm.modulation(found), norm.modulation(labels), strict=True):
-        torch.testing.assert_close(ours, dense, atol=1e-5, rtol=1e-5)
+    x = torch.randn(n, 12, h, w, generator=generator("x"))
+    torch.testing.assert_close(norm(x, found), norm(x, labels), atol=1e-5, rtol=1e-5)
 
 
 def test_every_pixel_has_the_neighbourhood_that_it_has():
@@ -73,6 +73,32 @@ def test_gradients_are_those_of_the_convolutions(norm):
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-4, rtol=1e-4)
     for (name, a), (_, b) in zip(ours.named_parameters(), dense.named_parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=2e-3, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_a_block_of_patterns_has_the_gradients_of_the_dense_one():
+    torch.manual_seed(0)
+    cgnorm = {"hidden": 12, "shared_groups": 6, "affine_groups": 2}
+    block, labels = CGBlock(12, 8, C, 2, True, **cgnorm), blocks(2, 24, 16)
+    dense, found = copy.deepcopy(block), patterns.find(labels, C)
+    x = torch.randn(2, 12, 24, 16, generator=generator("x"))
+    for network, condition in ((block, found), (dense, labels)):
+        network(x, condition).square().mean().backward()
+    for (name, a), (_, b) in zip(block.named_parameters(), dense.named_parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_no_map_of_gamma_or_beta_is_kept_for_the_backward_pass():
+    labels, norm = blocks(1, 64, 64, side=16), cg_norm()
+    found, x, kept = patterns.find(labels, C), torch.randn(1, 12, 64, 64, requires_grad=True), []
+
+    def keep(tensor):
+        kept.append((tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        made = norm.train()(x, found)
+    maps = [size for size in dict(kept).values() if size >= made.nbytes]
+    assert len(maps) == 2  # what comes in and what the batch norm made of it
 
 
 def test_what_patterns_cannot_say_stays_dense(monkeypatch):

@@ -13,10 +13,11 @@
 from dataclasses import dataclass, field
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import patterns
+from .. import class_sparse, patterns
 from ..class_view import crop_by_class, split_by_class
 from ..config import ADDED
 from ..errors import SmisError, did_you_mean
@@ -51,6 +52,9 @@ class Schedule:
     fusion_channels: int = 0
     unused_channels: int = field(default=0, metadata=ADDED)  # of a block built after the last and never used (ADE20K)
     instance_edge: bool = False  # labels carry the instance edge after the C classes
+    sparse: bool = field(
+        default=False, metadata=ADDED
+    )  # skip the classes that a batch lacks, where layers have C groups throughout
     norm: str = "batch"  # of the CG-Norm: "batch", or of appendix D "unsynced" or "group"
     spectral: bool = True
     init_gain: float = 0.02  # of Glorot's initialisation. With spectral norm it sets the effective learning rate, lr / |W|
@@ -121,6 +125,11 @@ class Schedule:
         return self.C + self.instance_edge
 
     @property
+    def skips(self) -> bool:
+        """Whether the decoder leaves out the classes that a batch lacks: all of its layers but the fusing ones have C groups."""
+        return self.sparse and {*self.groups, *self.shared_groups, *self.affine_groups} == {self.C}
+
+    @property
     def controls_classes(self) -> bool:
         """Whether z_c belongs to class c. Where it does not (a plain encoder and decoder), only the whole code can change."""
         return self.encoder_groups == self.C or self.groups[0] == self.C
@@ -146,6 +155,8 @@ class Encoder(nn.Module):
     def forward(self, image: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         s = self.schedule
         classes = labels[:, : s.C]
+        if self._may_skip(labels) and len(kept := class_sparse.kept(classes)) < s.C:
+            return self._of_kept(kept, image, classes)
         match s.class_view:
             case "mask":
                 x = split_by_class(image, classes)  # (N,3C,H,W)
@@ -159,6 +170,22 @@ class Encoder(nn.Module):
             where = self._region(classes, mu.shape[-2:])
             mu, logvar = ((v * where).sum((2, 3), keepdim=True) for v in (mu, logvar))  # (N,8C,1,1)
         return mu, logvar
+
+    def _may_skip(self, labels: Tensor) -> bool:
+        """Whether absent classes, which see nothing, are left out: the numbers are the same but for rounding."""
+        s = self.schedule
+        large = labels.device.type == "cpu" and min(labels.shape[2:]) >= patterns.LARGE
+        return (s.sparse or large) and s.encoder_groups == s.C and s.class_view != "whole"
+
+    def _of_kept(self, kept: Tensor, image: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """(mu, logvar) with the biases for the classes that were not kept; in a vector code 0, as theirs is."""
+        made, s = class_sparse.run(self, kept, image, classes[:, kept]), self.schedule
+        own, size = class_sparse.owned(kept, s.z_channels * s.C, s.C), made[0].shape[2:]
+        absent = (conv.bias * (s.code == "map") for conv in (self.mu, self.logvar))
+        return tuple(
+            bias.to(part)[:, None, None].expand(len(part), -1, *size).index_copy(1, own, part)
+            for bias, part in zip(absent, made, strict=True)
+        )
 
     def _region(self, classes: Tensor, grid: tuple[int, int]) -> Tensor:
         """Weights (N,8C,h,w) of a mean over the grid: each class over its own region, or over everything with one group.
@@ -213,10 +240,15 @@ class Generator(nn.Module):
         """labels (N,C,H,W) (+1 channel with `instance_edge`), or one for all, z (N,*z_shape) -> (N,3,H,W)."""
         s = self.schedule
         check_labels(labels, s.label_channels, s.height, s.width)
+        if s.skips and len(kept := class_sparse.kept(labels[:, : s.C], training=self.training)) < s.C:
+            seen = torch.cat([labels[:, kept], labels[:, s.C :]], dim=1)
+            return class_sparse.run(self, kept, seen, z[:, class_sparse.owned(kept, z.shape[1], s.C)])
         x = F.leaky_relu(self.features(labels, z)[-1], 0.2)  # (N,channels[-1],H,W)
         if s.mask_features:
             N, _, H, W = x.shape
             x = (x.view(N, s.C, -1, H, W) * labels[:, : s.C, None]).sum(1)  # (N,channels[-1]/C,H,W)
+        elif s.skips:  # what another image of the batch shows
+            x = x * class_sparse.shown(labels[:, : s.C]).repeat_interleave(x.shape[1] // s.C, 1)[:, :, None, None]
         return self.to_rgb(self.fusion(x)).tanh()
 
 

@@ -1,0 +1,77 @@
+"""What a step of training takes, known before anything is computed: operations and memory, counted on tensors without storage.
+
+Of the dense path: label patterns (`patterns.py`) save some of it, depending on the label maps.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from .config import Experiment
+from .errors import SmisError
+from .losses import perceptual_loss
+from .models import MODELS
+from .sample import Noise, generator
+
+META = torch.device("meta")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one step of all players on one device.
+
+    flops: floating-point operations of convolutions and matrix products, forward and backward; a multiply-add is two.
+    activations: bytes in float32 that the forward pass of G's step keeps for its backward pass, weights not counted.
+    parameters: of all players.
+    """
+
+    flops: int
+    activations: int
+    parameters: int
+
+
+def of_step(experiment: Experiment, batch: int) -> Cost:
+    """Count a step on `batch` images with label maps. Needs neither data nor weights, and takes seconds at any size.
+
+    Raises SmisError for a model of images without label maps (the BigGAN family).
+    """
+    if not hasattr(experiment.network, "label_channels"):
+        raise SmisError(f"{experiment.model} reads no label maps: `smis train {experiment.model} --dry-run` says what it takes.")
+    spec, s, model = experiment.data, experiment.network, MODELS[experiment.model]
+    with META:
+        networks = model.networks(s)
+        examples = {"image": torch.empty(batch, 3, spec.height, spec.width)}
+        examples["labels"] = torch.empty(batch, s.label_channels, spec.height, spec.width)
+    objective, noise = model.objective(experiment.loss, perceptual_loss(experiment.loss.backbone, META)), Noise(generator("cost"))
+    kept, weights = {}, {p.untyped_storage()._cdata for p in networks.parameters()}
+
+    def keep(x: Tensor) -> Tensor:
+        kept[x.untyped_storage()._cdata] = x  # itself, so that nobody else is given its address
+        return x
+
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward}) as counter:
+        networks.D.requires_grad_(False)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            terms, fake = objective.generator(networks, examples, noise, 1.0)
+        activations = sum(x.untyped_storage().nbytes() for key, x in kept.items() if key not in weights)
+        sum(terms.values()).backward()
+        networks.D.requires_grad_(True)
+        if not experiment.train.reuse_fake:
+            with torch.no_grad():
+                fake = objective.generator(networks, examples, noise, 1.0)[1]
+        sum(objective.discriminator(networks, examples, fake.detach(), noise).values()).backward()
+    return Cost(counter.get_total_flops(), activations, sum(p.numel() for p in networks.parameters()))
+
+
+def _backward(
+    gradient, x, weight, bias, stride, padding, dilation, transposed, output_padding, groups, wanted, out_shape=None
+) -> int:  # fmt: skip
+    """Operations of a convolution's backward pass, from shapes: as many as forward for each gradient that is wanted.
+
+    torch's own rule leaves the groups out.
+    """
+    pixels = x if transposed else gradient
+    return 2 * math.prod(weight) * pixels[0] * math.prod(pixels[2:]) * sum(wanted[:2])
