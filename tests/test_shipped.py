@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -110,3 +111,19 @@ def test_no_modules_import_one_another_in_a_circle():
     }
     assert sum(map(len, graph.values())) > 500
     list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+MACHINE = r"(?<![\w:/.])/(?:home|root|tmp|work|Users|mnt|opt|usr)/|[A-Z]:\\"  # the beginning of a path of somebody's machine
+
+
+@pytest.mark.parametrize("source", notebooks.select(), ids=lambda source: source.stem)
+def test_an_executed_notebook_is_small_and_of_no_machine(source):
+    stored = source.with_suffix(".ipynb")
+    assert stored.stat().st_size <= notebooks.STORED_BYTES + 1, "smis notebooks --store makes it so"
+    notebook = nbformat.read(stored, as_version=4)
+    assert set(notebook.metadata) <= {"kernelspec", "jupytext"}
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}
+        for output in cell.get("outputs", []):
+            texts = [output.get("text", ""), *(body for kind, body in output.get("data", {}).items() if kind.startswith("text/"))]
+            assert not [text for text in texts if re.search(MACHINE, text)]
