@@ -5,7 +5,7 @@ SEEDS ?= 1
 SMIS = $(PYTHON) -m smislib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce report test coverage browser notebooks smoke-notebooks lab app bench lint clean
+.PHONY: help setup reproduce report test coverage browser notebooks smoke-notebooks lab app bench lint api clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 24
@@ -19,7 +19,7 @@ setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
 	python3 -m venv .venv
 	.venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --config-settings editable_mode=compat --editable .
 	@touch $@
 
 reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
@@ -61,6 +61,9 @@ bench: $(PYTHON) ## how much faster the library is than the plain way, on this m
 
 lint: $(PYTHON) ## ruff, check and format, and the types of smislib
 	$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m ty check
+
+api: $(PYTHON) ## the public API as one page, docs/api.md, from the docstrings
+	$(PYTHON) -m smislib.api
 
 clean: ## remove runs, caches and the environment; figures and committed results stay
 	rm -rf runs .venv *.egg-info

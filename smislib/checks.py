@@ -2,6 +2,7 @@
 
     python -m smislib.checks            are the stored notebooks those of notebooks/*.py? Then nbval runs and compares
     python -m smislib.checks --store    run them and store their outputs anew (`make smoke-notebooks`)
+    python -m smislib.checks --pairs    run nothing: are they, and notebooks/*.ipynb, of notebooks/*.py? (before each commit)
 
 The stored copies are tests/notebooks/*.ipynb, without pictures. Cells whose numbers come out of a training or a clock are
 tagged `nbval-ignore-output`. Both ways run in an empty, temporary SMIS_HOME, so nothing that lies around decides a result.
@@ -26,20 +27,31 @@ PRESET = "smoke"
 STORED = paths.CHECKOUT / "tests" / "notebooks"
 
 
-def stale(sources: list[Path], stored: Path = STORED) -> list[str]:
-    """Why each stored notebook that is not its source at `smoke` is not: one sentence each, none when all is well."""
+def stale(sources: list[Path], stored: Path = STORED, preset: str = PRESET) -> list[str]:
+    """Why each stored notebook that is not its source at a preset is not: one sentence each, none when all is well."""
     reasons = []
     for source in sources:
         path = stored / f"{source.stem}.ipynb"
         if not path.exists():
             reasons.append(f"{path.name} is missing.")
             continue
-        ours = _cells(notebooks.without_injected(jupytext.read(source), {"preset": PRESET}))
+        ours = _cells(notebooks.without_injected(jupytext.read(source), {"preset": preset}))
         theirs = _cells(nbformat.read(path, as_version=4))
         differs = [i for i, (a, b) in enumerate(zip_longest(ours, theirs), 1) if a != b]
         if differs:
             reasons.append(f"{path.name} differs from {source.name} in cell {differs[0]} ({len(differs)} in all).")
     return reasons
+
+
+def check_pairs(sources: list[Path], executed: Path = paths.NOTEBOOKS, stored: Path = STORED) -> None:
+    """Raise SmisError where an executed notebook, or its copy at `smoke`, is not of its source, with what makes it so again."""
+    wrong = {
+        "smis notebooks NUMBER --store": stale(sources, executed, "demo"),
+        "python -m smislib.checks NUMBER --store": stale(sources, stored),
+    }
+    lines = [f"{reason} Run {command}." for command, reasons in wrong.items() for reason in reasons]
+    if lines:
+        raise SmisError("\n  ".join(["notebooks are not those of their sources:", *lines]))
 
 
 def _cells(notebook: NotebookNode) -> list[tuple]:
@@ -84,8 +96,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m smislib.checks", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="e.g. 02 05; default: all")
     parser.add_argument("--store", action="store_true", help="run the notebooks and store their outputs anew")
+    parser.add_argument("--pairs", action="store_true", help="run nothing: only compare notebooks with their sources")
     arguments = parser.parse_args()
     sources = notebooks.select(arguments.names)
+    if arguments.pairs:
+        check_pairs(sources)
+        return 0
     reasons = [] if arguments.store else stale(sources)
     if reasons:
         raise SmisError("\n  ".join(["stored smoke notebooks are stale; run `make smoke-notebooks`:", *reasons]))

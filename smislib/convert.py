@@ -114,6 +114,7 @@ def convert(source: Path | str, name: str, target: Path | str | None = None) -> 
 
     A file holds one player, `name` e.g. "smis/deepfashion/G"; the players that it lacks are None in what `load` gives.
     A folder, `name` e.g. "smis/deepfashion", holds one file *_net_G.pth for each of its players (OASIS: *_EMA.pth, *_D.pth).
+    Raises SmisError for a `target` that is no other file named NAME.safetensors, and as `official` does.
     """
     source = Path(source)
     default = source / f"{name.replace('/', '-')}.safetensors" if source.is_dir() else source.with_suffix(".safetensors")

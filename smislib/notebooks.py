@@ -25,6 +25,10 @@ from .metrics.backbones import file_hash
 from .presets import check_preset
 
 MADE_FROM = "made_from"  # metadata of an executed copy
+STORED_BYTES = 500_000  # of a notebook in git, with its pictures
+# Quality of JPEG, colours of PNG: a stored notebook has the first with which it is small enough
+QUALITIES = ((90, 256), (80, 128), (70, 64), (60, 64), (50, 64), (40, 32))
+PICTURE = ("image/png", "image/jpeg")  # what a stored picture may be
 
 
 def select(names: list[str] | None = None) -> list[Path]:
@@ -206,13 +210,31 @@ def without_injected(notebook: NotebookNode, values: dict[str, object]) -> Noteb
 
 
 def _small(notebook: NotebookNode) -> NotebookNode:
-    """With pictures of 256 colours, a third of the size: stored notebooks live in git."""
-    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
-        if "image/png" in output.get("data", {}):
-            picture, smaller = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))), io.BytesIO()
-            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(smaller, "png", optimize=True)
-            output.data["image/png"] = base64.b64encode(smaller.getvalue()).decode()
-    return notebook
+    """With pictures in as many colours, or as true, as STORED_BYTES has room for: stored notebooks live in git. What is saved
+    in figures/ stays as it is.
+
+    Raises SmisError for a notebook that no quality makes small enough.
+    """
+    pictures = [o.data for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+    drawn = [Image.open(io.BytesIO(base64.b64decode(data.pop("image/png")))).convert("RGB") for data in pictures]
+    for quality, colours in QUALITIES:
+        for data, picture in zip(pictures, drawn, strict=True):
+            for kind in PICTURE:
+                data.pop(kind, None)
+            kind, written = _compressed(picture, quality, colours)
+            data[kind] = base64.b64encode(written).decode()
+        size = len(nbformat.writes(notebook).encode())
+        if size <= STORED_BYTES:
+            return notebook
+    raise SmisError(f"the notebook would have {size:,} bytes, more than {STORED_BYTES:,}: show fewer or smaller pictures.")
+
+
+def _compressed(picture: Image.Image, quality: int, colours: int) -> tuple[str, bytes]:
+    """A picture as PNG with a palette, best for diagrams, or as JPEG, best for images: its kind, and the fewer bytes."""
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    picture.quantize(colours, dither=Image.Dither.NONE).save(png, "png", optimize=True)
+    picture.save(jpeg, "jpeg", quality=quality, optimize=True, progressive=True)
+    return min(zip(PICTURE, (png.getvalue(), jpeg.getvalue()), strict=True), key=lambda written: len(written[1]))
 
 
 def _assign(source: str, values: dict[str, object]) -> str:

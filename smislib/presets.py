@@ -314,7 +314,11 @@ def experiment(
     root: str | None = None,
     assignments: dict[str, str] | None = None,
 ) -> Experiment:
-    """The experiment that `model` on `data_name` is at `preset`, with `assignments` such as {"train.steps": "100"}."""
+    """The experiment that `model` on `data_name` is at `preset`, with `assignments` such as {"train.steps": "100"}.
+
+    `root`: the folder of a data set that is one. Nothing is trained: `smislib.train.train` takes what this gives. Raises
+    SmisError for a name, a key or a value that there is not, and for values of which no network can be built.
+    """
     if model not in MODELS:
         raise did_you_mean("model", model, MODELS)
     spec = data_spec(data_name, preset, root)
@@ -393,12 +397,17 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:
-    """The untrained networks of an experiment; `arguments` as of `experiment`."""
+    """The untrained networks G, E and D (None where the model has none) of an experiment; `arguments` as of `experiment`."""
     return runs.build(experiment(model, data_name, preset, **arguments))
 
 
 def batch(networks: nn.Module, split: str = "test", n: int = 8, first: int = 0) -> dict:
-    """n images of the data set that loaded networks were trained on, with their `labels`, on the CPU."""
+    """n images, from `first` on, of the "train" or "test" split of what loaded networks were trained on, on the CPU.
+
+    A dict: `image` float (n,3,H,W) in [-1,1], `label_map` int64 (n,H,W), its one-hot `labels` float (n,C,H,W), `name`; the
+    rest, and what stands there for data sets without label maps, as of `data.open_split`. Raises SmisError where the split
+    has fewer images.
+    """
     spec = networks.experiment.data
     images = data.open_split(spec, split)
     if not 0 <= first < first + n <= len(images):

@@ -161,7 +161,8 @@ def strips(preset: str) -> tuple[list[tuple[str, list[exhibits.Picture]]], list[
             heading = heads[-1] if heads else heading
             if "widget" not in cell.metadata.get("tags", []):
                 continue
-            images = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+            shown = [o.get("data", {}) for o in cell.get("outputs", [])]
+            images = [data[kind] for data in shown for kind in notebooks.PICTURE if kind in data]
             if not images:
                 missing.append(Missing(path.name, f"the widget below “{heading}” has no strip", command))
             for body in images:

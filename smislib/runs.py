@@ -187,7 +187,9 @@ def load(path_or_name: str | Path) -> nn.Module:
     """The exact networks of a weights file, a run's folder or a run's name, in eval mode, without flags; or "shipped", the
     GroupDNet that comes with the library.
 
-    `networks.experiment` says what they are.
+    They are `networks.G`, `.E` and `.D`, on the CPU, None where there is none; `networks.schedule` and `networks.experiment`
+    say what they are. Raises SmisError for a name or a file that there is not, a run that is not finished, and a file that is
+    damaged or of another program.
     """
     path = _weights_of(path_or_name)
     if not path.exists():

@@ -59,6 +59,7 @@ def draw(networks: nn.Module, n: int, rng: torch.Generator, truncation: float | 
     """n codes from N(0,1): (n, *z_shape), on the networks' device; None for a model without codes.
 
     `truncation` t > 0: from the part of N(0,1) in [-t, t], for better and less varied images (BigGAN, 1809.11096, 3.1).
+    Raises SmisError for any other t.
     """
     shape = networks.schedule.z_shape
     if shape is None:
@@ -87,7 +88,10 @@ def conditions(networks: nn.Module, labels: Tensor, rng: torch.Generator) -> Ten
 
 @torch.inference_mode()
 def encode(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
-    """The mean code mu of images (N,3,H,W) in [-1,1] with labels (N,C,H,W): (N, *z_shape)."""
+    """The mean code mu of images (N,3,H,W) in [-1,1] with labels (N,C,H,W): (N, *z_shape), on the networks' device.
+
+    Raises SmisError for a model without an encoder.
+    """
     if networks.E is None:
         raise SmisError("this model has no encoder: smislib.draw gives its codes, None where it has none.")
     device = _device(networks)
@@ -96,7 +100,11 @@ def encode(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def generate(networks: nn.Module, labels: Tensor, z: Tensor | None, batch: int = 64) -> Tensor:
-    """Images (N,3,H,W) in [-1,1] on the CPU. One label map (1,C,H,W) serves any number of codes."""
+    """Images (N,3,H,W) in [-1,1] on the CPU, of labels (N,C,H,W) and codes (N, *z_shape), `batch` at a time.
+
+    One label map (1,C,H,W) serves any number of codes, and one code any number of label maps. z is None for a model without
+    codes; classes (N,C) take the place of labels for the BigGAN family.
+    """
     n = len(labels) if z is None else max(len(labels), len(z))
     device, images = _device(networks), []
     for i in range(0, n, batch):
@@ -108,17 +116,21 @@ def generate(networks: nn.Module, labels: Tensor, z: Tensor | None, batch: int =
 
 
 def reconstruct(networks: nn.Module, image: Tensor, labels: Tensor) -> Tensor:
-    """Encode and generate with the same labels."""
+    """Images (N,3,H,W) in [-1,1], encoded and generated with the same labels (N,C,H,W); on the CPU.
+
+    Raises SmisError for a model without an encoder.
+    """
     return generate(networks, labels, encode(networks, image, labels))
 
 
 def resample(
     networks: nn.Module, z: Tensor | Any, c: int, k: int, rng: torch.Generator, labels: Tensor | None = None
 ) -> Tensor | Any:
-    """k copies of one code z (1, *z_shape) that differ in z_c alone.
+    """k copies (k, *z_shape) of one code z (1, *z_shape) that differ in z_c alone.
 
     A model whose code has no class parts (VSPADE) changes its whole code, as in SMIS figure 4. One whose code is 3-D noise
     (OASIS) takes another vector at the pixels of class c, for which it needs the `labels` (1,C,H,W); z may be a map.
+    Raises SmisError for a class that there is not, and where such labels are missing.
     """
     if not networks.schedule.controls_classes:
         return draw(networks, k, rng)
@@ -178,7 +190,9 @@ def renewed(networks: nn.Module, z: Tensor, region: Tensor, k: int, rng: torch.G
 
 
 def mix(networks: nn.Module, base: Tensor, parts: dict[int, Tensor]) -> Tensor:
-    """`base` with z_c taken from `parts[c]` for every class in it (appearance mixture, SMIS 4.4.3)."""
+    """`base` (N, *z_shape) with z_c taken from `parts[c]`, (1 or N, *z_shape), for every class c in it (appearance mixture,
+    SMIS 4.4.3). Raises SmisError for a class that there is not, and for a model whose code has no class parts.
+    """
     codes = base.clone()
     for c, source in parts.items():
         own = class_slice(networks, c)
@@ -218,7 +232,10 @@ def manipulate(
 
 
 def interpolate(networks: nn.Module, a: Tensor, b: Tensor, t: Tensor, classes: list[int] | None = None) -> Tensor:
-    """Codes on the line from a to b (each (1, *z_shape)) at t (k,) in [0,1], for some classes or all: (k, *z_shape)."""
+    """Codes on the line from a to b (each (1, *z_shape)) at t (k,) in [0,1], for some classes or all: (k, *z_shape).
+
+    Style morphing of SMIS. Raises SmisError as `mix` does.
+    """
     rest = [1] * (a.dim() - 1)
     line = a + t.to(a).view(-1, *rest) * (b - a)
     return line if classes is None else mix(networks, a.repeat(len(t), *rest), {c: line for c in classes})

@@ -10,6 +10,7 @@ import pytest
 from tornado.web import HTTPError
 
 from smislib import checks, notebooks, paths
+from smislib.errors import SmisError
 
 SOURCE = """# %%
 import math
@@ -64,6 +65,15 @@ def test_a_changed_cell_is_stale(pair, old, new):
     source.write_text(SOURCE.replace(old, new))
     reasons = checks.stale([source], stored)
     assert len(reasons) == 1 and "00_tiny.ipynb" in reasons[0]
+
+
+def test_a_pair_that_is_none_is_an_error_that_says_what_to_run(pair, tmp_path):
+    source, stored = pair
+    nbformat.write(jupytext.read(source), tmp_path / "00_tiny.ipynb")  # at `demo`
+    checks.check_pairs([source], tmp_path, stored)
+    source.write_text(SOURCE.replace("# Why.", "# Why not."))
+    with pytest.raises(SmisError, match=r"00_tiny.ipynb differs.*smis notebooks.*\n.*smislib.checks NUMBER --store"):
+        checks.check_pairs([source], tmp_path, stored)
 
 
 def test_a_missing_copy_is_stale(pair, tmp_path):

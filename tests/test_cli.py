@@ -45,6 +45,7 @@ TINY = ["--set", "data.n_train=8", "--set", "data.n_test=6", "--set", "train.ste
         ("data", ["Missing command"]),
         ("train groupdnet --preset smoke --set loss.backbone=vgg19", ["needs vgg19-dcbb9e9d.pth", "curl -L -o"]),
         ("train groupdnet --preset smoke --eval --set evaluation.backbone=paper", ["needs pt_inception", "curl -L -o"]),
+        ("train groupdnet --preset smoke --eval --set data.n_test=6", ["has 6 images", "asks for 32", "evaluation.n_fid=6"]),
         ("train groupdnet --presset smoke", ["--presset", "--preset"]),
         ("train groupdnet --seed one", ["--seed", "integer"]),
         ("train groupdnet --set", ["--set"]),

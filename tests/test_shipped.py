@@ -1,6 +1,10 @@
 """The model in the box, and the strips that stand for widgets on paper."""
 
+import ast
 import json
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -81,6 +85,45 @@ def test_every_widget_of_an_executed_notebook_has_its_strip(source):
         shown = [output.get("data", {}) for output in cell.get("outputs", [])]
         assert not any(WIDGET in data for data in shown), "a dead widget"
         if "widget" in cell.metadata.get("tags", []):
-            assert any("image/png" in data for data in shown)
+            assert any(kind in data for data in shown for kind in notebooks.PICTURE)
         elif cell.cell_type == "code" and cell.source.strip():
             assert not cell.source.strip().splitlines()[-1].startswith("ui."), "a widget whose cell is not tagged so"
+
+
+def imports_at_the_top(file: Path) -> set[str]:
+    """The modules of the library that a file imports when it is imported; those within functions come later."""
+    name = ".".join(file.relative_to(paths.CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+    package = name.split(".") if file.stem == "__init__" else name.split(".")[:-1]
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) + 1 - node.level], *filter(None, [node.module])]
+            found |= {".".join([*base, alias.name]) for alias in node.names} | {".".join(base)}
+    return found - {name}
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    files = {".".join(f.relative_to(paths.CHECKOUT).with_suffix("").parts): f for f in paths.PACKAGE.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    # a package is there for its modules while it still imports them: only the modules count
+    graph = {
+        name: {n for n in imports_at_the_top(f) if n in modules and not name.startswith(f"{n}.")} for name, f in modules.items()
+    }
+    assert sum(map(len, graph.values())) > 500
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+MACHINE = r"(?<![\w:/.])/(?:home|root|tmp|work|Users|mnt|opt|usr)/|[A-Z]:\\"  # the beginning of a path of somebody's machine
+
+
+@pytest.mark.parametrize("source", notebooks.select(), ids=lambda source: source.stem)
+def test_an_executed_notebook_is_small_and_of_no_machine(source):
+    stored = source.with_suffix(".ipynb")
+    assert stored.stat().st_size <= notebooks.STORED_BYTES + 1, "smis notebooks --store makes it so"
+    notebook = nbformat.read(stored, as_version=4)
+    assert set(notebook.metadata) <= {"kernelspec", "jupytext"}
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}
+        for output in cell.get("outputs", []):
+            texts = [output.get("text", ""), *(body for kind, body in output.get("data", {}).items() if kind.startswith("text/"))]
+            assert not [text for text in texts if re.search(MACHINE, text)]

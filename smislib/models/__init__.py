@@ -1,7 +1,7 @@
 """The registry of models: a plain dict from a name to what the loop, the store and the tables need of it.
 
-A new model is one file with a frozen schedule, its `Networks`, its loss weights and objective, and one line here
-(and its presets in `presets.py`).
+A new model is one file with a frozen schedule, its `Networks`, its loss weights and objective, one line here, and its values
+at each preset in `papers`; see CONTRIBUTING.md.
 """
 
 from collections.abc import Callable

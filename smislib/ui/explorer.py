@@ -24,6 +24,7 @@ def explorer(networks: nn.Module | Studio, picture: str = "test/0", active: str 
 
     `picture`: whose label map, and whose look at t = 0 where the model has an encoder; `active`: the class that is outlined at
     first, else the one with the most pixels but the first class; `strip`: classes that the static strip shows.
+    Raises SmisError for a picture or a class that there is not.
     """
     return Explorer(Studio.of(networks), picture, active, strip)
 

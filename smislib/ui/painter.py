@@ -33,7 +33,8 @@ def painter(
 
     `picture`: whose label map it starts from, and whose look where the model has an encoder; `recipe`: codes to start from
     instead, such as an explorer's; a function is asked again whenever "from explorer" is pressed; `brush`: a class, else the
-    one with the most pixels but the first class.
+    one with the most pixels but the first class. Raises SmisError for a picture that there is not, for codes of other
+    networks, and for a model that takes no label map.
     """
     return Painter(Studio.of(networks), picture, recipe, brush)
 
