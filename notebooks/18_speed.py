@@ -73,9 +73,9 @@ costs = pd.DataFrame(
     columns=["grows", "model", "at", "GFLOP", "GiB kept"],
 )
 caption = (
-    "One step of G, E and D at the widths of preset paper: operations, and float32 memory kept for G's backward pass. Resolution: "
-    "8 classes, batch 1. Batch: 8 classes, 128x128. Classes: 128x128, batch 1; sparse: the network of the 10 classes that an image "
-    "shows, weights of the others not counted. Dense path; not timed."
+    "One step of G, E and D at the widths of preset paper: operations, and float32 memory kept for G's backward pass. "
+    "Resolution: 8 classes, batch 1. Batch: 8 classes, 128x128. Classes: 128x128, batch 1; sparse: the network of the 10 classes "
+    "that an image shows, weights of the others not counted. Dense path; not timed."
 )
 saved = results.save_table(costs.round(2).set_index("grows"), caption, "table_speed_cost", preset)
 costs.round(2)
@@ -103,7 +103,7 @@ for (over, group), column in zip(costs.groupby("grows", sort=False), axes.T, str
 axes[0, 0].set_ylabel("GFLOP a step")
 axes[1, 0].set_ylabel("GiB kept")
 axes[0, 2].legend(fontsize=7)
-viz.save(fig, "fig_speed_cost", caption, preset);
+viz.save(fig, "fig_speed_cost", caption, preset)
 
 # %% [markdown]
 # ## Few neighbourhoods
@@ -143,18 +143,19 @@ for (name, (spec, label_map, found)), (top, bottom) in zip(shown.items(), axes.T
         ax.set_axis_off()
 viz.save(
     fig, "fig_speed_neighbourhoods",
-    "A held-out label map of each data set (seed 0), and the first pixel of each 5x5 neighbourhood that it has, drawn 3x3.", preset,
-);  # fmt: skip
+    "A held-out label map of each data set (seed 0), and the first pixel of each 5x5 neighbourhood that it has, drawn 3x3.",
+    preset,
+)  # fmt: skip
 
 # %% [markdown]
-# `patterns.find` numbers them, `Patterns.table` computes gamma and beta once for each, and `Patterns.modulate` hands them out. The
-# result, and the gradient, are those of the convolutions over the whole map. Where one label map is drawn with many codes, as by a
-# slider, `folded.fold` keeps the table too.
+# `patterns.find` numbers them, `Patterns.table` computes gamma and beta once for each, and `Patterns.modulate` hands them out.
+# The result, and the gradient, are those of the convolutions over the whole map. Where one label map is drawn with many codes,
+# as by a slider, `folded.fold` keeps the table too.
 #
 # ## How much faster
 #
-# `smis bench` lets a plain way and ours compute the same from the same inputs, in turn; a ratio is the median of the turns. Here is
-# what it measured on this machine, or else what the library comes with. `classes mulnet`: of 151 classes 10 are shown.
+# `smis bench` lets a plain way and ours compute the same from the same inputs, in turn; a ratio is the median of the turns.
+# Here is what it measured on this machine, or else what the library comes with. `classes mulnet`: of 151 classes 10 are shown.
 
 # %% tags=["nbval-ignore-output"]
 measured = bench.rows()

@@ -162,9 +162,9 @@ def generator(of: str, codes: int = 1, *, preset: str = "paper", size: int = 256
     return Race(plain, ours, sizes | {"size": f"{size}x{size}"}, tolerance=1e-4)
 
 
-def step(size: int = 256) -> Race:
+def step(*, preset: str = "paper", size: int = 256) -> Race:
     """Forward and backward through DeepFashion's generator."""
-    s = schedules.schedule("groupdnet", "paper", size, size, 8, "deepfashion")
+    s = schedules.schedule("groupdnet", preset, size, size, 8, "deepfashion")
     torch.manual_seed(0)
     G = groupdnet.Generator(s).to(memory_format=torch.channels_last).eval()  # in training each call moves the spectral norms
     G.apply(partial(glorot_, gain=1.0))

@@ -293,8 +293,8 @@ def _explained(error: Exception) -> str | None:
             f"{kind}. Close other programs, or ask for less at a time: train.batch, train.accumulate=2 (a batch in two parts), "
             "--jobs 1. What was finished is kept: the same command resumes from the last checkpoint."
         )
-    if hasattr(error, "format_message"):  # click's own errors; typer may carry its own copy of click's classes
-        return f"{error.format_message().rstrip('.')}. `smis --help` lists the commands and their options."
+    if told := getattr(error, "format_message", None):  # click's own errors; typer may carry its own copy of click's classes
+        return f"{told().rstrip('.')}. `smis --help` lists the commands and their options."
     return None
 
 

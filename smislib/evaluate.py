@@ -234,7 +234,7 @@ class _Bench:
         rng, mine = generator(self.spec.seed, "fid"), processes.mine(self.test.parts())
         for part in self.test.parts():
             if part not in mine:  # as many draws as for those that are read
-                draw(self.networks, len(conditions(self.networks, range(part.start, part.stop), rng)), rng)
+                draw(self.networks, len(conditions(self.networks, range(part.start, part.stop), rng)), rng)  # ty: ignore[invalid-argument-type]
                 continue
             batch = self.test.batch(part)
             labels = conditions(self.networks, data.labels(batch, self.classes), rng)

@@ -6,7 +6,7 @@ The processes come from `torchrun`, from SLURM, or from `smis ... --devices N`, 
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch.distributed as dist
@@ -131,7 +131,7 @@ def of_first(value: T) -> T:
     return value
 
 
-def mine(items: list[T] | range) -> list[T] | range:
+def mine(items: Sequence[T]) -> Sequence[T]:
     """This process's share of a list: items rank, rank + world, ..."""
     return items[rank() :: world()]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ def read_file(path: Path) -> list[Record]:
         raise SmisError(f"{path} is not a file of records ({error}). Delete it; `smis eval` writes it again.") from error
 
 
-def _checked(body: object) -> object:
+def _checked(body: Any) -> Any:
     """A record's values without their check sum, which has to be theirs; records of earlier versions have none."""
     if not isinstance(body, dict) or "checksum" not in body:
         return body

@@ -133,6 +133,8 @@ def test_damaged_features_are_computed_again(extract, empty_home, damage):
         lambda: bench.generator("deepfashion", 2, preset="smoke", size=128),
         lambda: bench.generator("ade20k", preset="smoke", size=128),
         lambda: bench.generator("ade20k", 2, preset="smoke", size=128),
+        lambda: bench.step(preset="smoke", size=128),
+        lambda: bench.classes(12, 3, 32),
         lambda: bench.class_view_crop(2, 12, 32, 3),
         lambda: bench.mcsd(1, 2),
         lambda: bench.mcsd(1, 2, drawing=True),

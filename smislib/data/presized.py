@@ -31,7 +31,7 @@ def _checksum(sample: dict[str, np.ndarray]) -> int:
     """CRC-32 of the arrays of a sample, by name."""
     crc = 0
     for name in sorted(sample):
-        crc = zlib.crc32(np.ascontiguousarray(sample[name]), zlib.crc32(name.encode(), crc))
+        crc = zlib.crc32(np.ascontiguousarray(sample[name]).data, zlib.crc32(name.encode(), crc))
     return crc
 
 
