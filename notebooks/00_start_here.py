@@ -191,6 +191,7 @@ table.round(2)
 # | 15 | S3GAN | its Tables 2 to 5, 12 to 14, Figures 1, 7, 8, 21 |
 # | 16 | sliders, mixer, painter, morphing | |
 # | 17 | the ledger: every claim of the five papers, and what our records say of it | |
+# | 18 | speed: what a step costs, and what need not be computed | |
 #
 # ## Summary
 

@@ -103,7 +103,7 @@ for (over, group), column in zip(costs.groupby("grows", sort=False), axes.T, str
 axes[0, 0].set_ylabel("GFLOP a step")
 axes[1, 0].set_ylabel("GiB kept")
 axes[0, 2].legend(fontsize=7)
-viz.save(fig, "fig_speed_cost", caption, preset)
+saved = viz.save(fig, "fig_speed_cost", caption, preset)
 
 # %% [markdown]
 # ## Few neighbourhoods
@@ -141,11 +141,12 @@ for (name, (spec, label_map, found)), (top, bottom) in zip(shown.items(), axes.T
     bottom.set_title(f"{len(found.near)} of {len(where)} pixels")
     for ax in (top, bottom):
         ax.set_axis_off()
-viz.save(
-    fig, "fig_speed_neighbourhoods",
+saved = viz.save(
+    fig,
+    "fig_speed_neighbourhoods",
     "A held-out label map of each data set (seed 0), and the first pixel of each 5x5 neighbourhood that it has, drawn 3x3.",
     preset,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # `patterns.find` numbers them, `Patterns.table` computes gamma and beta once for each, and `Patterns.modulate` hands them out.
