@@ -88,7 +88,7 @@ def test_stale_notebooks_are_executed_and_what_there_is_is_named(home, tmp_path,
     assert executed == sources[:1]
     assert "Left out: no folder of facades." in told and "1 of 2 notebooks to execute" in told
     assert f"{figures}/fig_07.png fig_07.svg\n" in told and f"{figures}/table_1.csv\n" in told
-    assert "other" not in told and "json" not in told and "10_left_out" not in told
+    assert "other.png" not in told and "json" not in told and "10_left_out" not in told
     assert f"{paths.executed('smoke') / '08_new.ipynb'}\n" in told
 
 
