@@ -4,6 +4,7 @@ A source is a function from a partially labelled training set to the label of ev
 one-hot, or soft where it is inferred, or zero where it stays unknown.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,8 +113,11 @@ def labels_for(experiment: Experiment, train_set: Dataset, C: int, labeller: nn.
         e = labeller.experiment  # ty: ignore[missing-union-attribute]
         key = content_hash([e.hash, source, C, len(train_set), experiment.seed, experiment.loss.fraction])
         path = paths.cache() / "labels" / f"{e.name}-{source}-{key}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # several processes of one training
+        waiting = contextlib.nullcontext()  # of several processes of one training all but the first only read
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            waiting = FileLock(path.with_suffix(".lock"))
+        with waiting:
             kept = atomic.arrays(path, lambda: {"y": SOURCES[source](known, lambda: read(labeller, train_set)).numpy()})
         y = torch.from_numpy(kept["y"])
     if y.shape[1] != C:

@@ -225,7 +225,7 @@ def test_a_run_goes_on_with_another_number_of_processes(home, processes, monkeyp
         assert len(log) == 4
         assert max(apart(log, straight[1])) < 1e-5
         for key, value in straight[0].items():
-            torch.testing.assert_close(weights[key], value, rtol=0, atol=2e-5, msg=key)
+            torch.testing.assert_close(weights[key], value, rtol=1e-4, atol=2e-5, msg=lambda text, key=key: f"{key}: {text}")
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
