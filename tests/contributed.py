@@ -60,7 +60,7 @@ def notebook() -> dict:
     (source,) = notebooks.select(["19"])
     executed = json.loads(notebooks.execute(source, "smoke", store=True, progress=False).read_text())
     kept = json.loads(source.with_suffix(".ipynb").read_text())
-    return {"printed": executed["cells"][-1]["outputs"][0]["text"], "kept": [c["cell_type"] for c in kept["cells"]]}
+    return {"printed": "".join(executed["cells"][-1]["outputs"][0]["text"]), "kept": [c["cell_type"] for c in kept["cells"]]}
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_a_data_set_is_checked_and_read(made):
 
 def test_a_claim_has_a_verdict_from_the_records(made):
     assert made["claim"]["verdict"] in ("reproduced", "not reproduced", "not decidable")
-    assert re.search(r"VSPADE \d.*DSCGAN \d", made["claim"]["found"])
+    assert re.search(r"DSCGAN \d.*VSPADE \d", made["claim"]["found"])
     assert made["claim"]["last"] == "VSPADE has a better FID than DSCGAN."
 
 
