@@ -141,12 +141,8 @@ def generator(of: str, codes: int = 1, *, preset: str = "paper", size: int = 256
     sample = data.open_first(spec, "test", 1)[0]
     labels = F.one_hot(sample["label_map"], s.C).movedim(-1, 0)[None].float()
     z = torch.randn(codes, *s.z_shape)
-    norms = [module for module in G.modules() if isinstance(module, ParamFreeBatchNorm)]
-    for norm in norms:
-        norm.momentum = 1.0
-    with torch.inference_mode():
-        G(labels, z[:1])  # gives the norms statistics that fit
-    fast = folded.Folded(G.eval())
+    _settle(G, labels, z[:1])
+    fast = folded.Folded(G)
 
     @torch.inference_mode()
     def plain() -> tuple[Tensor, ...]:
@@ -162,15 +158,26 @@ def generator(of: str, codes: int = 1, *, preset: str = "paper", size: int = 256
     return Race(plain, ours, sizes | {"size": f"{size}x{size}"}, tolerance=1e-4)
 
 
+def _settle(G: groupdnet.Generator, labels: Tensor, z: Tensor) -> None:
+    """Give random weights' norms the statistics of one image, and go to eval mode."""
+    for module in G.modules():
+        if isinstance(module, ParamFreeBatchNorm):
+            module.momentum = 1.0
+    with torch.no_grad():
+        G(labels, z)
+    G.eval()
+
+
 def step(*, preset: str = "paper", size: int = 256) -> Race:
     """Forward and backward through DeepFashion's generator."""
     s = schedules.schedule("groupdnet", preset, size, size, 8, "deepfashion")
     torch.manual_seed(0)
-    G = groupdnet.Generator(s).to(memory_format=torch.channels_last).eval()  # in training each call moves the spectral norms
+    G = groupdnet.Generator(s).to(memory_format=torch.channels_last)
     G.apply(partial(glorot_, gain=1.0))
     sample = data.open_first(DataSpec("mannequins", size, size), "test", 1)[0]
     labels = F.one_hot(sample["label_map"], s.C).movedim(-1, 0)[None].float()
     z = torch.randn(1, *s.z_shape)
+    _settle(G, labels, z)  # into eval mode: in training each call moves the spectral norms
 
     def ours() -> tuple[Tensor, ...]:
         code = z.clone().requires_grad_()
