@@ -199,6 +199,7 @@ def classes(C: int = 151, present: int = 10, size: int = 64) -> Race:
     torch.manual_seed(0)
     dense, sparse = (groupdnet.Networks(replace(small, sparse=on)) for on in (False, True))
     sparse.load_state_dict(dense.state_dict())
+    dense.eval(), sparse.eval()  # in training each call moves the spectral norms
     rng = torch.Generator().manual_seed(0)
     label_map = F.interpolate(torch.randint(present, (1, 1, 6, 6), generator=rng).double(), (size, size))[:, 0].long()
     labels, image = F.one_hot(label_map, C).movedim(-1, 1).float(), torch.rand(1, 3, size, size, generator=rng) * 2 - 1

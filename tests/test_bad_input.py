@@ -595,7 +595,7 @@ def test_a_damaged_file_is_read_or_named(work, which, at, bits, how):
     changed = {"flip": bytes([whole[at] ^ bits]) + whole[at + 1 :], "cut": b"", "grow": bytes([bits]) * 50 + whole[at:]}
     (root / file).write_bytes(whole[:at] + changed[how])
     status, out, err = call("data", "check", "custom", "folder", "--preset", "smoke")
-    assert status == 0 or file in out, out + err
+    assert status == 0 or file in out or file.split("/")[-1] in out, out + err  # two files that disagree: by their names
 
 
 json_values = st.recursive(

@@ -262,6 +262,7 @@ def test_two_reproductions_at_once_one_of_them_killed_are_one_undisturbed(home, 
     source = tmp_path / "notebooks" / "07_tiny.py"
     source.parent.mkdir()
     source.write_text(TINY)
+    monkeypatch.setattr(paths, "NOTEBOOKS", source.parent)  # `executed` sets it
     experiment = presets.experiment("groupdnet", preset="smoke")
     trained(experiment)
     measured(experiment)

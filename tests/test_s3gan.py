@@ -133,7 +133,9 @@ class Players(nn.Module):
 def step_of_d(weights: s3gan.ClassGan, y: Tensor) -> tuple[dict, Players]:
     players, image = Players(), torch.eye(3)[[0, 1, 2, 2]][:, :, None, None].expand(4, 3, 4, 4)
     fake = (-image, torch.eye(3)[[1, 1, 1, 1]])
-    terms = s3gan.ClassGanObjective(weights, None).discriminator(players, {"image": image, "labels": y}, fake, None)
+    terms = s3gan.ClassGanObjective(weights, None).discriminator(
+        players, {"image": image, "labels": y}, fake, Noise(generator("noise"))
+    )
     return terms, players
 
 
