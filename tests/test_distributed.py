@@ -3,6 +3,7 @@
 But where a command is launched, the processes are forked with torchrun's environment, so that seconds are spent on steps.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from test_train import Interrupted, at_step, raising
 
 from smislib import evaluate as evaluation
-from smislib import losses, presets, results, runs
+from smislib import presets, results, runs
 from smislib import processes as processes_module
 from smislib import train as training
 from smislib.config import Experiment
@@ -165,33 +167,11 @@ def test_two_processes_have_the_losses_of_one(home, processes):
 # --- resume, one writer, a lost process -------------------------------------------------------------------------------
 
 
-class Stopped(Exception):  # noqa: N818 (it is no error)
-    """Stands for whatever ends a process."""
-
-
-def before_d(step: int, act) -> None:
-    """From now on `act` is called when D is about to learn from batch `step`, counted from where the run (re)starts."""
-    original, done = losses.VaeGanObjective.discriminator, 0
-
-    def discriminator(self, *arguments):
-        nonlocal done
-        if done == step:
-            act()
-        done += 1
-        return original(self, *arguments)
-
-    losses.VaeGanObjective.discriminator = discriminator
-
-
 def killed_in_the_third_step(one: Experiment) -> None:
     """Rank 1 is killed after the checkpoint of step 2."""
-    if os.environ["RANK"] == "1":
-        before_d(2, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    train(one, accelerator="cpu", progress=False)
-
-
-def stopping() -> None:
-    raise Stopped
+    killed = at_step(2, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    with killed if os.environ["RANK"] == "1" else contextlib.nullcontext():
+        train(one, accelerator="cpu", progress=False)
 
 
 def test_a_run_goes_on_with_another_number_of_processes(home, processes, monkeypatch):
@@ -201,11 +181,8 @@ def test_a_run_goes_on_with_another_number_of_processes(home, processes, monkeyp
 
     first = another(home, "one_then_two")
     monkeypatch.setenv("SMIS_HOME", str(first))
-    original = losses.VaeGanObjective.discriminator
-    before_d(2, stopping)
-    with pytest.raises(Stopped):
+    with at_step(2, raising), pytest.raises(Interrupted):
         train(one, accelerator="cpu", progress=False)
-    losses.VaeGanObjective.discriminator = original
     assert torch.load(runs.run_of(one).folder / "checkpoint.pt")["step"] == 2
     assert on_two(processes, (first, first), train_all, one) == [0, 0]
     resumed = outcome(runs.run_of(one))
