@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.func import functional_call
+
+from . import processes
 
 
 def shown(classes: Tensor) -> Tensor:
@@ -28,9 +29,8 @@ def kept(classes: Tensor, *, training: bool = False) -> Tensor:
 
     `training`: of the images on all processes, whose batch norms work together. A GPU has to be waited for.
     """
-    some = shown(classes).any(0).to(torch.uint8)
-    if training and dist.is_available() and dist.is_initialized():
-        dist.all_reduce(some, dist.ReduceOp.MAX)
+    some = shown(classes).any(0).int()
+    some = processes.total(some) if training else some
     return some.nonzero().flatten() if some.any() else some.new_zeros(1, dtype=torch.int64)
 
 

@@ -300,13 +300,12 @@ def _explained(error: Exception) -> str | None:
 
 def main() -> None:
     """Entry point: the whole command line, errors as one line."""
-    message, speaks = None, processes.is_first
+    message, lost = None, False
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except SmisError as error:
         status, message = BAD_INPUT, str(error)
-        if isinstance(error, processes.Lost):  # the first may be the one that is gone
-            speaks = lambda: True  # noqa: E731
+        lost = isinstance(error, processes.Lost)  # the first may be the one that is gone
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except Exception as error:
@@ -315,6 +314,6 @@ def main() -> None:
             raise
     if status == INTERRUPTED:
         message = "stopped. The same command resumes from the last checkpoint."
-    if message and speaks():
+    if message and (lost or processes.is_first()):
         print(f"smis: {message}", file=sys.stderr)
     sys.exit(status)

@@ -4,10 +4,12 @@ Of the dense path: label patterns (`patterns.py`) save some of it, depending on 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config import Experiment
@@ -17,6 +19,7 @@ from .models import MODELS
 from .sample import Noise, generator
 
 META = torch.device("meta")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,9 @@ def of_step(experiment: Experiment, batch: int) -> Cost:
         examples = {"image": torch.empty(batch, 3, spec.height, spec.width)}
         examples["labels"] = torch.empty(batch, s.label_channels, spec.height, spec.width)
     objective, noise = model.objective(experiment.loss, perceptual_loss(experiment.loss.backbone, META)), Noise(generator("cost"))
-    kept, weights = {}, {p.untyped_storage()._cdata for p in networks.parameters()}
-
-    def keep(x: Tensor) -> Tensor:
-        kept[x.untyped_storage()._cdata] = x  # itself, so that nobody else is given its address
-        return x
-
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward}) as counter:
         networks.D.requires_grad_(False)
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-            terms, fake = objective.generator(networks, examples, noise, 1.0)
-        activations = sum(x.untyped_storage().nbytes() for key, x in kept.items() if key not in weights)
+        (terms, fake), activations = keeping(networks, lambda: objective.generator(networks, examples, noise, 1.0))
         sum(terms.values()).backward()
         networks.D.requires_grad_(True)
         if not experiment.train.reuse_fake:
@@ -64,6 +59,19 @@ def of_step(experiment: Experiment, batch: int) -> Cost:
                 fake = objective.generator(networks, examples, noise, 1.0)[1]
         sum(objective.discriminator(networks, examples, fake.detach(), noise).values()).backward()
     return Cost(counter.get_total_flops(), activations, sum(p.numel() for p in networks.parameters()))
+
+
+def keeping(networks: nn.Module, forward: Callable[[], T]) -> tuple[T, int]:
+    """What `forward()` gives, and the bytes that it keeps for a backward pass, weights of the networks not counted."""
+    kept, weights = {}, {p.untyped_storage()._cdata for p in networks.parameters()}
+
+    def keep(x: Tensor) -> Tensor:
+        kept[x.untyped_storage()._cdata] = x  # itself, so that nobody else is given its address
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        made = forward()
+    return made, sum(x.untyped_storage().nbytes() for key, x in kept.items() if key not in weights)
 
 
 def _backward(

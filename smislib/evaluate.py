@@ -67,9 +67,9 @@ def evaluate(
     first = processes.is_first()
     with processes.together(), run.lock() if first else contextlib.nullcontext():
         bench = _Bench(run, device)
-        todo = processes.of_first([name for name, path in files(run).items() if again or not path.exists()])
-        for name in todo:
-            path = files(run)[name]
+        kept = files(run)
+        for name in processes.of_first([name for name, path in kept.items() if again or not path.exists()]):
+            path = kept[name]
             stale = set(run.records.glob(f"{name}-*.json")) - {path} if again else set()
             if name in ALONE and not first:
                 continue
@@ -257,7 +257,8 @@ class _Bench:
         for step, path in self.run.snapshots().items():
             networks, rng = runs.load(path).to(self.device), generator(seed, "over training")
             y = conditions(networks, half[:], rng)
-            images = processes.mine(generate(networks, y, draw(networks, len(half), rng)).split(BATCH))
+            z = draw(networks, len(half), rng)
+            images = [generate(networks, y[part], z[part]) for part in processes.mine(half.parts())]
             protocol = {**self.extract.protocol, "n": len(half), "seed": seed, "step": step}
             values = {
                 "FID": fid.fid(real, fid.features(self.extract, images)),

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from . import data
 from .config import DataSpec, Experiment
+from .cost import keeping
 from .data.spec import Classes
 from .errors import SmisError
 from .losses import perceptual_loss
@@ -155,20 +156,8 @@ def _uninitialised(experiment: Experiment, device: torch.device) -> nn.Module:
 
 def _saved(networks: nn.Module, experiment: Experiment, scenes: Dataset, classes: Classes, device: torch.device) -> int:
     """Bytes that the forward pass of G's step keeps for its backward pass, weights not counted."""
-    kept: dict[int, int] = {}
-    weights = {p.untyped_storage().data_ptr() for p in networks.parameters()}
-
-    def keep(x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return x
-
     batch = data.collate([scenes[i] for i in range(experiment.train.batch)])
     batch["labels"] = data.labels(batch, classes)
     batch = {key: value.to(device) for key, value in batch.items() if isinstance(value, Tensor)}
     objective = MODELS[experiment.model].objective(experiment.loss, perceptual_loss(experiment.loss.backbone, device))
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        terms, _ = objective.generator(networks, batch, Noise(generator("rehearsal")), 1.0)
-        del terms
-    return sum(kept.values())
+    return keeping(networks, lambda: objective.generator(networks, batch, Noise(generator("rehearsal")), 1.0))[1]
