@@ -56,7 +56,7 @@ def of_step(experiment: Experiment, batch: int) -> Cost:
         networks.D.requires_grad_(True)
         if not experiment.train.reuse_fake:
             with torch.no_grad():
-                fake = objective.generator(networks, examples, noise, 1.0)[1]
+                fake = objective.fake(networks, examples, noise)
         sum(objective.discriminator(networks, examples, fake.detach(), noise).values()).backward()
     return Cost(counter.get_total_flops(), activations, sum(p.numel() for p in networks.parameters()))
 

@@ -7,6 +7,7 @@ stays the same, which for sliders, mCSD and sampling is most of the time. The re
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -81,7 +82,7 @@ class _Folded(nn.Module):
         super().__init__()
         self.of, self._last, self._scale, self._shift = of, None, None, None
 
-    def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | Patterns, slope: float = 1.0) -> Tensor:
         """As `CGNorm.forward`."""
         norm = self.of.norm
         if labels is not self._last:
@@ -89,8 +90,9 @@ class _Folded(nn.Module):
             self._last = labels
         x = (x if isinstance(norm, ParamFreeBatchNorm) else norm(x)).contiguous(memory_format=torch.channels_last)
         if not isinstance(labels, Patterns):
-            return torch.addcmul(self._shift, x, self._scale)
-        return modulate(x, self._scale, self._shift, labels.where)
+            y = torch.addcmul(self._shift, x, self._scale)
+            return y if slope == 1 else F.leaky_relu(y, slope, inplace=True)
+        return modulate(x, self._scale, self._shift, labels.where, slope)
 
     def _modulation(self, labels: Tensor | Patterns) -> tuple[Tensor, Tensor]:
         """Scale and shift of what comes in: each (P5,channels), or (N,channels,h,w) of a label map without patterns."""

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from . import processes
 from .errors import SmisError
-from .patterns import Patterns
+from .patterns import Patterns, convolve
 
 
 class _SpectralNorm(parametrizations._SpectralNorm):
@@ -164,6 +164,18 @@ class ParamFreeBatchNorm(nn.Module):
             )
         return self._local(x)
 
+    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Mean and 1/deviation by which `forward` normalises x, (channels,) each, no gradient; in training the running ones move.
+
+        None where there are several: with several devices.
+        """
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            if self.devices > 1 or processes.world() > 1:
+                return None
+            mean, var = torch.batch_norm_update_stats(x.detach().float(), mean, var, self.momentum)
+        return mean, (var + self.eps).rsqrt()
+
     def _local(self, x: Tensor) -> Tensor:
         return F.batch_norm(x, self.running_mean, self.running_var, training=self.training, momentum=self.momentum, eps=self.eps)
 
@@ -226,12 +238,20 @@ class CGNorm(nn.Module):
         self.gamma = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
         self.beta = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
 
-    def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
-        """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution, or their patterns -> like x."""
+    def forward(self, x: Tensor, labels: Tensor | Patterns, slope: float = 1.0) -> Tensor:
+        """x (N,channels,h,w), labels (N,label_channels,h,w) at the same resolution, or their patterns -> like x.
+
+        slope: of the leaky ReLU that follows; 1 stands for none.
+        """
         if isinstance(labels, Patterns):
-            return labels.modulate(self.norm(x), labels.table(self.shared, self.gamma, self.beta))
+            table = labels.table(self.shared, self.gamma, self.beta)
+            statistics = self.norm.statistics(x) if isinstance(self.norm, ParamFreeBatchNorm) else None
+            if statistics is None:
+                return labels.modulate(self.norm(x), table, slope)
+            return labels.modulate(x, table, slope, statistics, of_x=self.training)
         scale, beta = self.modulation(labels)
-        return torch.addcmul(beta, self.norm(x), scale)
+        y = torch.addcmul(beta, self.norm(x), scale)
+        return y if slope == 1 else F.leaky_relu(y, slope, inplace=True)
 
     def modulation(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """1 + gamma and beta, each (N,channels,h,w)."""
@@ -258,7 +278,7 @@ class CGBlock(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
         """x (N,in,h,w), labels (N,label_channels,h,w) or their patterns -> (N,out,h,w)."""
-        skip = x if self.shortcut is None else self.shortcut(self.norm_s(x, labels))
-        h = self.conv_0(F.leaky_relu(self.norm_0(x, labels), 0.2, inplace=True))  # (N,middle,h,w)
-        h = self.conv_1(F.leaky_relu(self.norm_1(h, labels), 0.2, inplace=True))  # (N,out,h,w)
+        skip = x if self.shortcut is None else convolve(self.shortcut, self.norm_s(x, labels))
+        h = convolve(self.conv_0, self.norm_0(x, labels, 0.2))  # (N,middle,h,w)
+        h = convolve(self.conv_1, self.norm_1(h, labels, 0.2))  # (N,out,h,w)
         return skip + h

@@ -1,7 +1,8 @@
 """Objectives. Every function returns a scalar that is a mean over the batch.
 
 An objective is what the training loop calls: `generator(networks, batch, noise, progress)` gives the weighted terms and
-the fake, `discriminator(networks, batch, fake, noise)` the terms of D. `progress` is the share of the steps that are done.
+the fake, `discriminator(networks, batch, fake, noise)` the terms of D, `fake(networks, batch, noise)` a fake alone. `progress` is
+the share of the steps that are done.
 """
 
 from collections.abc import Callable
@@ -87,6 +88,12 @@ def real_against_fake(D: nn.Module, batch: dict, fake: Tensor, gan_d: Callable[[
     both = D(torch.cat([torch.cat([labels, labels]), torch.cat([fake, batch["image"]])], dim=1))
     logits = [scale[-1].chunk(2) for scale in both]
     return sum(gan_d(real, fake) for fake, real in logits) / len(logits)  # ty: ignore[invalid-explicit-return]
+
+
+def from_noise(networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+    """What G makes of a batch's labels and, where it has a code, a drawn one: (N,3,H,W)."""
+    labels, shape = batch["labels"], networks.schedule.z_shape
+    return networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
 
 
 class Perceptual(nn.Module):
@@ -176,13 +183,21 @@ class VaeGanObjective:
     def __init__(self, weights: VaeGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
-        """Encode, reparameterise, reconstruct (SMIS 3.3); the terms of G and E, and the fake (N,3,H,W)."""
-        image, labels, w = batch["image"], batch["labels"], self.weights
-        risen = min(1.0, progress / w.kl_warmup) if w.kl_warmup else 1.0
-        mu, logvar = networks.E(image, labels)
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        return self._reconstruct(networks, batch, noise)[0]
+
+    def _reconstruct(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode, reparameterise, decode (SMIS 3.3): the fake, mu and logvar."""
+        mu, logvar = networks.E(batch["image"], batch["labels"])
         eps = noise.normal(mu.shape).to(mu)
-        fake = networks.G(labels, mu + eps * (0.5 * logvar).exp())
+        return networks.G(batch["labels"], mu + eps * (0.5 * logvar).exp()), mu, logvar
+
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
+        """The terms of G and E, and the fake (N,3,H,W)."""
+        w = self.weights
+        risen = min(1.0, progress / w.kl_warmup) if w.kl_warmup else 1.0
+        fake, mu, logvar = self._reconstruct(networks, batch, noise)
         terms = paired_terms(networks.D, batch, fake, w, self.perceptual, hinge_g)
         return terms | {"kl": risen * w.kl * kl(mu, logvar)}, fake
 
@@ -216,10 +231,13 @@ class PairedGanObjective:
         self.weights, self.perceptual = weights, perceptual
         self.gan_d, self.gan_g = GAN_LOSSES[weights.objective]
 
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        return from_noise(networks, batch, noise)
+
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W)."""
-        labels, shape = batch["labels"], networks.schedule.z_shape
-        fake = networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
+        fake = self.fake(networks, batch, noise)
         terms = paired_terms(networks.D, batch, fake, self.weights, self.perceptual, self.gan_g)
         return terms | {"gan": self.weights.gan * terms["gan"]}, fake
 

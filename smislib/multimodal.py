@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import SmisError
-from .losses import Perceptual, Terms, kl, lsgan_d, lsgan_g
+from .losses import Perceptual, Terms, from_noise, kl, lsgan_d, lsgan_g
 from .sample import Noise
 
 
@@ -32,14 +32,23 @@ class BicycleObjective:
     def __init__(self, weights: Bicycle, perceptual: Perceptual | None):
         self.weights = weights
 
-    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
-        """The terms of G and E, and the fakes (N,3,H,W) of both cycles: encoded codes, then drawn ones."""
-        E, G, D, w = networks.E, networks.G, networks.D, self.weights
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W) of both cycles: encoded codes, then drawn ones."""
+        return self._both(networks, batch, noise)[0]
+
+    def _both(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The fakes, the codes that were drawn, mu and logvar."""
         image, labels = (batch[key][: _half(batch)] for key in ("image", "labels"))
-        mu, logvar = E(image, labels)
+        mu, logvar = networks.E(image, labels)
         encoded = mu + noise.normal(mu.shape).to(mu) * (0.5 * logvar).exp()
         drawn = noise.normal(mu.shape).to(mu)
-        fake = G(torch.cat([labels, labels]), torch.cat([encoded, drawn]))
+        return networks.G(torch.cat([labels, labels]), torch.cat([encoded, drawn])), drawn, mu, logvar
+
+    def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
+        """The terms of G and E, and the fakes as `fake` gives them."""
+        E, D, w = networks.E, networks.D, self.weights
+        image, labels = (batch[key][: _half(batch)] for key in ("image", "labels"))
+        fake, drawn, mu, logvar = self._both(networks, batch, noise)
         reconstructed, invented = fake.chunk(2)
         E.requires_grad_(False)
         regressed = E(invented, labels)[0]
@@ -80,6 +89,10 @@ class DiversitySensitiveObjective:
 
     def __init__(self, weights: DiversitySensitive, perceptual: Perceptual | None):
         self.weights = weights
+
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        return from_noise(networks, batch, noise)
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W) of its first code. As released, the second image is held fixed."""

@@ -47,37 +47,85 @@ class Patterns:
         made = torch.bmm(around, weight).view(groups, len(self.near), 2, -1).permute(1, 2, 0, 3).flatten(1)
         return made + torch.cat([1 + gamma.bias, beta.bias])
 
-    def modulate(self, x: Tensor, table: Tensor) -> Tensor:
-        """x (N,channels,h,w) times and plus what a table (P5, 2*channels) has for each pixel; in channels-last memory."""
+    def modulate(
+        self, x: Tensor, table: Tensor, slope: float = 1.0, statistics: tuple[Tensor, Tensor] | None = None, of_x: bool = False
+    ) -> Tensor:
+        """x (N,channels,h,w) times and plus what a table (P5, 2*channels) has for each pixel, then leaky ReLU; channels last.
+
+        statistics: mean and 1/deviation, (channels,) each, by which x is normalised first; `of_x` where they are its own, so that
+        they depend on it.
+        """
         wide = torch.promote_types(x.dtype, table.dtype)
-        return _Modulate.apply(x.to(wide), table.to(wide), self.where)
+        x, table = x.to(wide), table.to(wide)
+        mean, rstd = statistics or (x.new_zeros(x.shape[1]), x.new_ones(x.shape[1]))
+        return _Modulate.apply(x, table, self.where, mean, rstd, of_x, slope)
 
 
 class _Modulate(torch.autograd.Function):
-    """Keeps x and the table for the backward pass, and no map of gamma or beta: these are as large as x each."""
+    """Keeps x and the table for the backward pass: no map of gamma or beta, nor of what is normalised, each as large as x."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, table: Tensor, where: Tensor) -> Tensor:
-        ctx.save_for_backward(x, table, where)
-        return modulate(x, *table.chunk(2, 1), where)
+    def forward(ctx, x: Tensor, table: Tensor, where: Tensor, mean: Tensor, rstd: Tensor, of_x: bool, slope: float) -> Tensor:
+        ctx.save_for_backward(x, table, where, mean, rstd)
+        ctx.of_x, ctx.slope = of_x, slope
+        return _Modulate.made(x, table, where, mean, rstd, slope)
+
+    @staticmethod
+    def made(x: Tensor, table: Tensor, where: Tensor, mean: Tensor, rstd: Tensor, slope: float) -> Tensor:
+        scale, shift = table.chunk(2, 1)
+        scale = scale * rstd
+        return modulate(x, scale, torch.addcmul(shift, scale, mean, value=-1), where, slope)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        x, table, where = ctx.saved_tensors
-        scale = table.chunk(2, 1)[0]
-        of_x = modulate(gradient, scale, None, where) if ctx.needs_input_grad[0] else None
-        if not ctx.needs_input_grad[1]:
-            return of_x, None, None
-        parts = (part.permute(0, 2, 3, 1) for part in (gradient * x, gradient))  # (N,h,w,channels)
-        of_table = [torch.ops.aten.embedding_dense_backward(part, where, len(table), -1, False) for part in parts]
-        return of_x, torch.cat(of_table, dim=1), None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """One image after the other: the maps that are made on the way are what takes memory."""
+        x, table, where, mean, rstd = ctx.saved_tensors
+        scale, of_scale, of_shift = table.chunk(2, 1)[0], 0, 0
+        made, (to_x, to_table) = torch.empty_like(x), ctx.needs_input_grad[:2]
+        for image in torch.arange(len(x)).split(1):
+            g, at, xhat = gradient[image], where[image], (x[image] - mean[:, None, None]) * rstd[:, None, None]
+            if ctx.slope != 1:
+                y = _Modulate.made(x[image], table, at, mean, rstd, ctx.slope)
+                g = torch.ops.aten.leaky_relu_backward(g, y, ctx.slope, True)
+            if to_x:
+                made[image] = modulate(g, scale * rstd, None, at)
+            if to_table or (to_x and ctx.of_x):
+                of_shift = of_shift + _of_rows(g, at, len(table))
+                of_scale = of_scale + _of_rows(xhat.mul_(g), at, len(table))
+        if to_x and ctx.of_x:  # the sums over pixels that batch norm's gradient has, over rows instead
+            n = x.numel() // x.shape[1]
+            slant = (scale * of_scale).sum(0) * rstd.square() / n
+            level = (scale * of_shift).sum(0) * rstd / n - mean * slant
+            made.addcmul_(x, slant[:, None, None], value=-1).sub_(level[:, None, None])
+        return made if to_x else None, torch.cat([of_scale, of_shift], 1) if to_table else None, *[None] * 5
 
 
-def modulate(x: Tensor, scale: Tensor, shift: Tensor | None, where: Tensor) -> Tensor:
+def _of_rows(gradient: Tensor, where: Tensor, rows: int) -> Tensor:
+    """The sum of gradients (N,channels,h,w) over the pixels of each row, (rows,channels)."""
+    return torch.ops.aten.embedding_dense_backward(gradient.permute(0, 2, 3, 1), where, rows, -1, False)
+
+
+def convolve(conv: nn.Module, y: Tensor) -> Tensor:
+    """conv(y), which keeps no y for its backward pass if `Patterns.modulate` made it: to make it again costs little."""
+    node, address = y.grad_fn, y.data_ptr()
+    if getattr(node, "_forward_cls", None) is not _Modulate:
+        return conv(y)
+
+    def keep(x: Tensor) -> object:
+        return node if x.data_ptr() == address else x
+
+    def find(kept: object) -> Tensor:
+        return _Modulate.made(*kept.saved_tensors, kept.slope) if kept is node else kept
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, find):
+        return conv(y)
+
+
+def modulate(x: Tensor, scale: Tensor, shift: Tensor | None, where: Tensor, slope: float = 1.0) -> Tensor:
     """x * scale + shift with the row of `scale` and `shift` (P5,channels) that `where`, int64 (N,h,w) or (1,h,w), says.
 
-    x (N,channels,h,w) -> like x, in channels-last memory. Piece by piece: what is gathered stays in the cache.
+    x (N,channels,h,w) -> like x, after leaky ReLU, in channels-last memory. Piece by piece: what is gathered stays in the cache.
     """
     made, step = torch.empty_like(x, memory_format=torch.channels_last), max(1, PIECE // x.shape[1])
     x, flat = (maps.permute(0, 2, 3, 1).flatten(1, 2) for maps in (x, made))  # (N,h*w,channels), of `made` the same memory
@@ -89,6 +137,8 @@ def modulate(x: Tensor, scale: Tensor, shift: Tensor | None, where: Tensor) -> T
                 torch.mul(x[images, pixels], scale[at], out=flat[images, pixels])
             else:
                 torch.addcmul(shift[at], x[images, pixels], scale[at], out=flat[images, pixels])
+            if slope != 1:
+                F.leaky_relu_(flat[images, pixels], slope)
     return made
 
 

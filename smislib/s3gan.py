@@ -76,13 +76,18 @@ class ClassGanObjective:
     def __init__(self, weights: ClassGan, perceptual: Perceptual | None):
         self.weights, self.prior = weights, None
 
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> tuple[Tensor, Tensor]:
+        """As many as the batch has images, (N,3,H,W), and their classes (N,C)."""
+        n = len(batch["image"])
+        if self.prior is None:  # it stays what it is, and to ask a GPU for it is to wait for the GPU
+            self.prior = networks.prior.cpu()
+        y = noise.classes(self.prior, n).to(networks.prior)
+        return networks.G(y, noise.normal((n, *networks.schedule.z_shape)).to(y)), y
+
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, tuple[Tensor, Tensor]]:
         """The terms of G for as many fakes as the batch has images."""
         n, w, D = len(batch["image"]), self.weights, networks.D
-        if self.prior is None:  # it stays what it is, and to ask a GPU for it is to wait for the GPU
-            self.prior = networks.prior.cpu()
-        y = noise.classes(self.prior, n).to(networks.prior)  # (N,C)
-        fake = networks.G(y, noise.normal((n, *networks.schedule.z_shape)).to(y))  # (N,3,H,W)
+        fake, y = self.fake(networks, batch, noise)
         q = _first(n, ROTATED, noise) if w.rotation_g else 0
         h = D.represent(torch.cat([fake, turned(fake[:q])[q:]]))  # (N + 3q,d)
         terms = {"hinge": hinge_g(D.judge(h[:n], y))}

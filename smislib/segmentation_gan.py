@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import processes
-from .losses import Perceptual, Terms
+from .losses import Perceptual, Terms, from_noise
 from .sample import Noise
 
 FAKE = 0  # D's class for generated pixels; class c of the labels is its class c + 1
@@ -78,10 +78,14 @@ class SegmentationGanObjective:
     def _classes(self, networks: nn.Module, batch: dict) -> Tensor:
         return batch["labels"][:, : networks.schedule.C]  # without the instance edge
 
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        return from_noise(networks, batch, noise)
+
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G for one vector of noise an image, and the fake (N,3,H,W)."""
         w, labels = self.weights, self._classes(networks, batch)
-        fake = networks.G(batch["labels"], noise.normal((len(labels), *networks.schedule.z_shape)).to(labels))
+        fake = self.fake(networks, batch, noise)
         counted = pixel_weights(labels, balanced=w.balanced, unlabelled=w.unlabelled)
         terms = {"segmentation": segmentation_loss(networks.D(fake), labels, counted)}
         if self.perceptual:

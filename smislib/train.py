@@ -159,7 +159,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
                         fake = fakes[i]
                     else:
                         with torch.no_grad():
-                            fake = _detached(objective.generator(networks, part, noise, progress)[1])
+                            fake = _detached(objective.fake(networks, part, noise))
                     d_terms = objective.discriminator(networks, part, fake, noise)
                 fabric.backward(sum(d_terms.values()) / spec.accumulate)
                 _note(terms, "d", d_terms, 1 / len(parts))

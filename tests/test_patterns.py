@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from smislib import folded, patterns, presets
 from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm
@@ -61,44 +62,59 @@ def test_every_pixel_has_the_neighbourhood_that_it_has():
         assert len(around[order == k].unique(dim=0)) == 1
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("slope", [1.0, 0.2])
 @pytest.mark.parametrize("norm", ["batch", "group", "instance", "unsynced"])
-def test_gradients_are_those_of_the_convolutions(norm):
-    labels, ours = blocks(4, 24, 16), cg_norm(norm=norm).train()
+def test_gradients_are_those_of_the_convolutions(norm, slope, training):
+    labels, ours = blocks(4, 24, 16), cg_norm(norm=norm).train(training)
     dense = copy.deepcopy(ours)
-    x = torch.randn(4, 12, 24, 16, generator=generator("x"))
+    x = 3 + torch.randn(4, 12, 24, 16, generator=generator("x"))
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
     weight = torch.randn(x.shape, generator=generator("weight"))
     for layer, given_x, condition in ((ours, inputs[0], patterns.find(labels, C)), (dense, inputs[1], labels)):
-        (layer(given_x, condition) * weight).sum().backward()
+        (layer(given_x, condition, slope) * weight).sum().backward()
     torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-4, rtol=1e-4)
     for (name, a), (_, b) in zip(ours.named_parameters(), dense.named_parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=2e-3, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+    for (name, a), (_, b) in zip(ours.named_buffers(), dense.named_buffers(), strict=True):
+        torch.testing.assert_close(a, b, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_a_block_of_patterns_has_the_gradients_of_the_dense_one():
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_block_of_patterns_has_the_gradients_of_the_dense_one(frozen):
     torch.manual_seed(0)
     cgnorm = {"hidden": 12, "shared_groups": 6, "affine_groups": 2}
-    block, labels = CGBlock(12, 8, C, 2, True, **cgnorm), blocks(2, 24, 16)
+    block, labels = CGBlock(12, 8, C, 2, True, **cgnorm).requires_grad_(not frozen), blocks(2, 24, 16)
     dense, found = copy.deepcopy(block), patterns.find(labels, C)
-    x = torch.randn(2, 12, 24, 16, generator=generator("x"))
-    for network, condition in ((block, found), (dense, labels)):
-        network(x, condition).square().mean().backward()
+    inputs = [torch.randn(2, 12, 24, 16, generator=generator("x")).requires_grad_() for _ in range(2)]
+    weight = torch.randn(2, 8, 24, 16, generator=generator("weight"))
+    for network, x, condition in ((block, inputs[0], found), (dense, inputs[1], labels)):
+        (network(x, condition) * weight).mean().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-6, rtol=1e-3)
+    assert inputs[0].grad.abs().max() > 1e-4
     for (name, a), (_, b) in zip(block.named_parameters(), dense.named_parameters(), strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_no_map_of_gamma_or_beta_is_kept_for_the_backward_pass():
-    labels, norm = blocks(1, 64, 64, side=16), cg_norm()
-    found, x, kept = patterns.find(labels, C), torch.randn(1, 12, 64, 64, requires_grad=True), []
+def test_of_all_maps_only_what_comes_in_is_kept_for_the_backward_pass():
+    torch.manual_seed(0)
+    block = CGBlock(12, 8, C, 2, True, hidden=12, shared_groups=6, affine_groups=2)
+    labels, kept, modulated = blocks(1, 64, 64, side=16), [], []
+    x = torch.randn(1, 12, 64, 64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    found = patterns.find(labels, C)
 
     def keep(tensor):
         kept.append((tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()))
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        made = norm.train()(x, found)
-    maps = [size for size in dict(kept).values() if size >= made.nbytes]
-    assert len(maps) == 2  # what comes in and what the batch norm made of it
+        made = block(x, found)
+    maps = {address: size for address, size in kept if size in (x.nbytes, made.nbytes)}
+    assert sorted(maps.values()) == [made.nbytes, x.nbytes]  # what the CG-Norm between the convolutions sees, and the other two
+    for norm in (block.norm_0, block.norm_1, block.norm_s):
+        norm.register_forward_hook(lambda _, __, y: modulated.append(StorageWeakRef(y.untyped_storage())))
+    again = block(x, found)
+    assert again.requires_grad and [y.expired() for y in modulated] == [True] * 3
 
 
 def test_what_patterns_cannot_say_stays_dense(monkeypatch):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import SmisError, did_you_mean
 from ..layers import batch_statistics_norm
-from ..losses import Perceptual, Terms, vanilla_d, vanilla_g
+from ..losses import Perceptual, Terms, from_noise, vanilla_d, vanilla_g
 from ..sample import Noise
 
 PATCHES = (7, 16, 34, 70, 142, 286)  # receptive field of a PatchGAN with 0, 1, 2 .. stride-2 convolutions
@@ -249,13 +249,15 @@ class Pix2PixObjective:
     def __init__(self, weights: Pix2Pix, perceptual: Perceptual | None):
         self.weights = weights
 
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        return from_noise(networks, batch, noise)
+
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W). Without a discriminator there is the L1 term alone."""
-        labels, shape, terms = batch["labels"], networks.schedule.z_shape, {}
-        z = None if shape is None else noise.normal((len(labels), *shape)).to(labels)
-        fake = networks.G(labels, z)
+        fake, terms = self.fake(networks, batch, noise), {}
         if networks.D is not None:
-            terms["gan"] = vanilla_g(_logits(networks, labels, fake))
+            terms["gan"] = vanilla_g(_logits(networks, batch["labels"], fake))
         if self.weights.l1:
             terms["l1"] = self.weights.l1 * F.l1_loss(fake, batch["image"])
         return terms, fake
