@@ -90,10 +90,13 @@ def real_against_fake(D: nn.Module, batch: dict, fake: Tensor, gan_d: Callable[[
     return sum(gan_d(real, fake) for fake, real in logits) / len(logits)  # ty: ignore[invalid-explicit-return]
 
 
-def from_noise(networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
-    """What G makes of a batch's labels and, where it has a code, a drawn one: (N,3,H,W)."""
-    labels, shape = batch["labels"], networks.schedule.z_shape
-    return networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
+class FromNoise:
+    """An objective whose fakes are what G makes of a batch's labels and, where it has a code, a drawn one."""
+
+    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
+        """(N,3,H,W)."""
+        labels, shape = batch["labels"], networks.schedule.z_shape
+        return networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
 
 
 class Perceptual(nn.Module):
@@ -224,16 +227,12 @@ class PairedGan:
             raise did_you_mean("GAN objective", self.objective, GAN_LOSSES)
 
 
-class PairedGanObjective:
+class PairedGanObjective(FromNoise):
     """GAN + feature matching + perceptual on (G, D): SPADE without encoder, pix2pixHD. Where G has a code it is drawn."""
 
     def __init__(self, weights: PairedGan, perceptual: Perceptual | None):
         self.weights, self.perceptual = weights, perceptual
         self.gan_d, self.gan_g = GAN_LOSSES[weights.objective]
-
-    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
-        """(N,3,H,W)."""
-        return from_noise(networks, batch, noise)
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W)."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import SmisError
-from .losses import Perceptual, Terms, from_noise, kl, lsgan_d, lsgan_g
+from .losses import FromNoise, Perceptual, Terms, kl, lsgan_d, lsgan_g
 from .sample import Noise
 
 
@@ -84,15 +84,11 @@ class DiversitySensitive:
     backbone: ClassVar[str] = "none"  # no perceptual loss
 
 
-class DiversitySensitiveObjective:
+class DiversitySensitiveObjective(FromNoise):
     """GAN + L1, minus how far apart the images of two codes are for the distance of the codes. There is no encoder."""
 
     def __init__(self, weights: DiversitySensitive, perceptual: Perceptual | None):
         self.weights = weights
-
-    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
-        """(N,3,H,W)."""
-        return from_noise(networks, batch, noise)
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W) of its first code. As released, the second image is held fixed."""

@@ -12,6 +12,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,8 @@ class _Modulate(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """One image after the other: the maps that are made on the way are what takes memory."""
         x, table, where, mean, rstd = ctx.saved_tensors
-        scale, of_scale, of_shift = table.chunk(2, 1)[0], 0, 0
+        of_table = torch.zeros_like(table)
+        scale, (of_scale, of_shift) = table.chunk(2, 1)[0], of_table.chunk(2, 1)
         made, (to_x, to_table) = torch.empty_like(x), ctx.needs_input_grad[:2]
         for image in torch.arange(len(x)).split(1):
             g, at, xhat = gradient[image], where[image], (x[image] - mean[:, None, None]) * rstd[:, None, None]
@@ -91,14 +93,14 @@ class _Modulate(torch.autograd.Function):
             if to_x:
                 made[image] = modulate(g, scale * rstd, None, at)
             if to_table or (to_x and ctx.of_x):
-                of_shift = of_shift + _of_rows(g, at, len(table))
-                of_scale = of_scale + _of_rows(xhat.mul_(g), at, len(table))
+                of_shift += _of_rows(g, at, len(table))
+                of_scale += _of_rows(xhat.mul_(g), at, len(table))
         if to_x and ctx.of_x:  # the sums over pixels that batch norm's gradient has, over rows instead
             n = x.numel() // x.shape[1]
             slant = (scale * of_scale).sum(0) * rstd.square() / n
             level = (scale * of_shift).sum(0) * rstd / n - mean * slant
             made.addcmul_(x, slant[:, None, None], value=-1).sub_(level[:, None, None])
-        return made if to_x else None, torch.cat([of_scale, of_shift], 1) if to_table else None, *[None] * 5
+        return made if to_x else None, of_table if to_table else None, *[None] * 5
 
 
 def _of_rows(gradient: Tensor, where: Tensor, rows: int) -> Tensor:
@@ -108,14 +110,15 @@ def _of_rows(gradient: Tensor, where: Tensor, rows: int) -> Tensor:
 
 def convolve(conv: nn.Module, y: Tensor) -> Tensor:
     """conv(y), which keeps no y for its backward pass if `Patterns.modulate` made it: to make it again costs little."""
-    node, address = y.grad_fn, y.data_ptr()
+    node: Any = y.grad_fn
     if getattr(node, "_forward_cls", None) is not _Modulate:
         return conv(y)
+    address = y.data_ptr()
 
-    def keep(x: Tensor) -> object:
+    def keep(x: Tensor) -> Any:
         return node if x.data_ptr() == address else x
 
-    def find(kept: object) -> Tensor:
+    def find(kept: Any) -> Tensor:
         return _Modulate.made(*kept.saved_tensors, kept.slope) if kept is node else kept
 
     with torch.autograd.graph.saved_tensors_hooks(keep, find):

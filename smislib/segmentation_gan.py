@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import processes
-from .losses import Perceptual, Terms, from_noise
+from .losses import FromNoise, Perceptual, Terms
 from .sample import Noise
 
 FAKE = 0  # D's class for generated pixels; class c of the labels is its class c + 1
@@ -69,7 +69,7 @@ def consistency(mixed: Tensor, real: Tensor, fake: Tensor, mask: Tensor) -> Tens
     return F.mse_loss(mixed, torch.where(mask, real, fake))
 
 
-class SegmentationGanObjective:
+class SegmentationGanObjective(FromNoise):
     """Segmentation, LabelMix and, where it has a weight, perceptual loss on (G, D): OASIS."""
 
     def __init__(self, weights: SegmentationGan, perceptual: Perceptual | None):
@@ -77,10 +77,6 @@ class SegmentationGanObjective:
 
     def _classes(self, networks: nn.Module, batch: dict) -> Tensor:
         return batch["labels"][:, : networks.schedule.C]  # without the instance edge
-
-    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
-        """(N,3,H,W)."""
-        return from_noise(networks, batch, noise)
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G for one vector of noise an image, and the fake (N,3,H,W)."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import SmisError, did_you_mean
 from ..layers import batch_statistics_norm
-from ..losses import Perceptual, Terms, from_noise, vanilla_d, vanilla_g
+from ..losses import FromNoise, Perceptual, Terms, vanilla_d, vanilla_g
 from ..sample import Noise
 
 PATCHES = (7, 16, 34, 70, 142, 286)  # receptive field of a PatchGAN with 0, 1, 2 .. stride-2 convolutions
@@ -243,15 +243,11 @@ class Pix2Pix:
     backbone: ClassVar[str] = "none"  # no perceptual loss
 
 
-class Pix2PixObjective:
+class Pix2PixObjective(FromNoise):
     """Equations 1 to 4 with the non-saturating loss of G; the loss of D is halved (section 3.3)."""
 
     def __init__(self, weights: Pix2Pix, perceptual: Perceptual | None):
         self.weights = weights
-
-    def fake(self, networks: nn.Module, batch: dict, noise: Noise) -> Tensor:
-        """(N,3,H,W)."""
-        return from_noise(networks, batch, noise)
 
     def generator(self, networks: nn.Module, batch: dict, noise: Noise, progress: float) -> tuple[Terms, Tensor]:
         """The terms of G, and the fake (N,3,H,W). Without a discriminator there is the L1 term alone."""
