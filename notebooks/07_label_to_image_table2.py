@@ -146,8 +146,8 @@ for name in folders:
 # ## The paper's statements, each checked
 #
 # The paper says that GroupDNet is about level with SPADE on DeepFashion and Cityscapes, and on ADE20K below SPADE but above
-# the others. "Level" is tested as: each value lies within the other's 95 % interval. "Better" counts when the intervals
-# decide it. That SPADE and GroupDNet both beat the two multi-modal baselines is our own expectation.
+# the others. "Level" is tested as: the 95 % intervals decide no difference, and leave open at most one of 10 %. "Better" counts
+# when the intervals decide it. That SPADE and GroupDNet both beat the two multi-modal baselines is our own expectation.
 
 # %% tags=["nbval-ignore-output"]
 verdicts = claims.smis.table_2(cells, suffix)

@@ -104,13 +104,27 @@ def test_better_follows_the_direction_of_its_metric():
     assert logic.better(cells, "mIoU", "groupdnet", "spade") is False
 
 
-def test_two_values_are_level_when_each_lies_in_the_interval_of_the_other():
-    a, wide, far = (10, 9, 11), (10.5, 8, 13), (12, 10.9, 13)
-    assert logic.level(table(spade__FID=a, groupdnet__FID=wide), "FID", "spade", "groupdnet") is True
-    assert (
-        logic.level(table(spade__FID=a, groupdnet__FID=far), "FID", "spade", "groupdnet") is False
-    )  # intervals meet, values not
-    assert logic.level(table(spade__FID=a), "FID", "spade", "groupdnet") is None
+@pytest.mark.parametrize(
+    ("spade", "groupdnet", "no_worse", "level"),
+    [
+        ((10, 9.9, 10.1), (10.2, 10.0, 10.4), True, True),
+        ((10, 9.9, 10.1), (5, 4.9, 5.1), True, False),
+        ((10, 9.9, 10.1), (10.3, 10.2, 10.4), False, False),  # decided, however small
+        ((10, 9.9, 10.1), (10.2, 10.0, 11.2), None, None),  # more than a tenth may be missing
+        ((10, 9, 11), (10, 8, 13), None, None),  # wide intervals make nothing alike
+        ((10, 9, 11), (8, 5, 9.5), True, None),
+    ],
+)
+def test_no_worse_and_level_are_decided_by_intervals_and_a_margin(spade, groupdnet, no_worse, level):
+    cells = table(spade__FID=spade, groupdnet__FID=groupdnet)
+    assert logic.no_worse(cells, "FID", "groupdnet", "spade") is no_worse
+    assert logic.level(cells, "FID", "groupdnet", "spade") is level is logic.level(cells, "FID", "spade", "groupdnet")
+    assert logic.level(table(spade__FID=spade), "FID", "spade", "groupdnet") is None
+    upward = table(
+        spade__mIoU=tuple(1 / x for x in (spade[0], *spade[:0:-1])),
+        groupdnet__mIoU=tuple(1 / x for x in (groupdnet[0], *groupdnet[:0:-1])),
+    )
+    assert logic.no_worse(upward, "mIoU", "groupdnet", "spade") is no_worse
 
 
 def test_table_2_asks_of_each_data_set_what_the_paper_says_of_it():
@@ -151,10 +165,10 @@ def test_most_metrics_are_more_than_half_of_them():
     assert verdict(**(worse | better), **reference) == "not reproduced"
 
 
-def test_oasis_is_no_worse_where_it_is_better_or_level():
+def test_oasis_is_no_worse_where_it_is_better_or_little_can_be_missing():
     metrics = ("FID", "mIoU", "LPIPS")
     cells = table(
-        oasis__FID=(20, 18, 22), oasis_perceptual__FID=(21, 19, 23), oasis__mIoU=(0.5, 0.48, 0.52),
+        oasis__FID=(20, 19.9, 20.1), oasis_perceptual__FID=(21, 19.9, 23), oasis__mIoU=(0.5, 0.48, 0.52),
         oasis_perceptual__mIoU=(0.4, 0.38, 0.42), oasis__LPIPS=(0.3, 0.2, 0.4), oasis_perceptual__LPIPS=(0.1, 0.05, 0.15),
     )  # fmt: skip
     assert {metric for _, metric in cells} == set(metrics)

@@ -20,7 +20,7 @@ from ..metrics import METRICS
 from ..models import MODELS
 from ..results import Cell, Record
 from . import gaugan, oasis, pix2pix, s3gan, smis
-from .logic import VERDICTS, Cells, Claim, Truth, estimate
+from .logic import MARGIN, VERDICTS, Cells, Claim, Truth, estimate
 
 STUDIES = tuple(protocol.metric for protocol in study.NAMES.values())  # what only people can say
 NAME = "claims"  # of the ledger's files
@@ -171,9 +171,9 @@ def caption(findings: Sequence[Finding], preset: str) -> str:
     return (
         f"The claims of the papers, preset {preset}. {len(findings)} claims, on records of {len(trained)} trainings. Brackets: "
         "95 % bootstrap interval over test images, and over seeds and images where there are several seeds. A comparison is "
-        "decided where the intervals do not meet; level means that each value lies in the other's interval. Where intervals "
-        "meet, or a record or an interval is missing, it is not decidable. One training does not tell how another would have "
-        "gone. [embedded] metrics use small shipped networks, on data that stand in for the papers'."
+        f"decided where the intervals do not meet; no worse, or level, where they leave open at most {MARGIN:.0%} of difference "
+        "and decide none. Else, or where a record or an interval is missing, it is not decidable. One training does not "
+        "tell how another would have gone. [embedded] metrics use small shipped networks, on data that stand in for the papers'."
     )
 
 

@@ -23,6 +23,7 @@ Cells = Mapping[tuple[str, str], Cell]  # (model, metric) -> cell, as `results.c
 Name = Callable[[str], str]  # "FID" -> "FID[embedded]" where that is the metric which was measured
 Test = Callable[[Cells, Name], Truth]
 RESAMPLES = 4000
+MARGIN = 0.1  # a share of the value that counts for nothing, where a paper calls two results alike
 
 VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable"}
 OUTCOMES = {True: "met", False: "not met", None: "not decidable"}
@@ -97,15 +98,20 @@ def better(cells: Cells, metric: str, a: str, b: str) -> Truth:
     return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)))
 
 
-def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether each of two values lies within the other's interval."""
-    x, y = estimate(cells, metric, a), estimate(cells, metric, b)
-    return None if x is None or y is None else x.low <= y.value <= x.high and y.low <= x.value <= y.high
-
-
 def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a is better than b or level with it."""
-    return some([better(cells, metric, a, b), level(cells, metric, a, b)])
+    """Whether a is about as good as b at least: not where b is better, surely where a misses less than `MARGIN` of it.
+
+    Open in between: intervals so wide that they meet do not make two values alike.
+    """
+    missing = quotient(cells, metric, *((b, a) if METRICS[metric].better == "up" else (a, b)))
+    if missing is None:
+        return None
+    return False if missing.low > 1 else True if missing.high < 1 + MARGIN else None
+
+
+def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
+    """Whether neither of two is worse than the other."""
+    return every([no_worse(cells, metric, a, b), no_worse(cells, metric, b, a)])
 
 
 BETTER, LEVEL, NO_WORSE = "better than", "level with", "no worse than"

@@ -4,7 +4,7 @@ import pandas as pd
 
 from ..models import MODELS
 from ..papers import oasis as paper
-from .logic import VERDICTS, Cells, Claim, Test, better, estimate, every, exceeds, no_worse, quotient
+from .logic import MARGIN, VERDICTS, Cells, Claim, Test, better, estimate, every, exceeds, no_worse, quotient
 
 DISTRIBUTIONS = ("Colour χ²", "Texture χ²")
 
@@ -36,7 +36,7 @@ STATEMENTS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...], Test], 
     (
         "Table 1",
         "OASIS does not need the perceptual loss",
-        "FID and mIoU without it better than, or level with, those with it",
+        "FID and mIoU without it no worse than those with it",
         (("FID", "oasis", "oasis_perceptual"), ("mIoU", "oasis", "oasis_perceptual")),
         lambda t, m: every(no_worse(t, m(metric), "oasis", "oasis_perceptual") for metric in ("mIoU", "FID")),
     ),
@@ -64,7 +64,7 @@ STATEMENTS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...], Test], 
     (
         "diversity",
         "The mIoU of OASIS is no worse than that of SPADE with a VAE",
-        "better, or each value within the other's interval",
+        f"neither decided to be below it, nor possibly more than {MARGIN:.0%} below",
         (("mIoU", "oasis", "spade_vae"),),
         lambda t, m: no_worse(t, m("mIoU"), "oasis", "spade_vae"),
     ),
