@@ -39,6 +39,12 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
     ]
     if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
+    for run in finished:
+        if any(r.versions["code"].endswith(results.UNCOMMITTED) for r in results.read(run.records)):
+            raise SmisError(
+                f"{run.folder} was measured by code with changes that are in no commit, so nobody could make its numbers again. "
+                f"Commit, delete that folder, then make reproduce PRESET={preset}."
+            )
     for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):
         if not presets.as_it_stands(runs.read_experiment(old / "config.txt")):
             shutil.rmtree(old)

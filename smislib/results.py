@@ -24,6 +24,7 @@ from .metrics import METRICS, Measurement
 from .models import MODELS
 from .published import read as read_published
 
+UNCOMMITTED = "-dirty"  # as git says it
 # What may differ between two records of one column: it describes the model, not the measurement.
 OF_THE_MODEL = {"counted", "repeats", "raters", "resampled", "agreement", "kappa"}
 
@@ -82,12 +83,14 @@ def versions() -> dict[str, str]:
 
 
 def _code_version() -> str:
-    """The commit of the checkout, or the package version outside one."""
+    """The commit of the checkout, with `UNCOMMITTED` where smislib has changes; or the package version outside one."""
+
+    def git(*command: str) -> str:
+        return subprocess.run(["git", *command], cwd=paths.PACKAGE, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        out = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=paths.PACKAGE, capture_output=True, text=True, check=True
-        )
-        return out.stdout.strip()
+        changes = git("status", "--porcelain", "--", ".")  # of smislib: figures and notebooks change by being made
+        return git("describe", "--always") + (UNCOMMITTED if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return version("smislib")
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from smislib import config, paths, presets, results, runs
+from smislib import config, paths, presets, publish, results, runs
 from smislib.errors import SmisError
 from smislib.results import Cell, Record, cells, significant
 
@@ -19,6 +20,44 @@ def record(model: str = "groupdnet", value: float = 1.0, seed: int = 0, **change
     values = dict(metric="FID[embedded]", value=value, protocol=PROTOCOL, model=model, data="mannequins", preset="smoke",
                   seed=seed, experiment=f"{model}{seed}", weights="w")  # fmt: skip
     return Record(**(values | changes))
+
+
+def test_a_records_code_is_uncommitted_where_the_library_has_changes_alone(tmp_path, monkeypatch):
+    def git(*command):
+        author = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(["git", *author, *command], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    package = tmp_path / "smislib"
+    package.mkdir()
+    for name in ("smislib/a.py", "figure.csv", ".gitignore"):
+        (tmp_path / name).write_text("*.pyc\n")
+    git("init"), git("add", "."), git("commit", "-m", "all")
+    monkeypatch.setattr(paths, "PACKAGE", package)
+    commit = git("rev-parse", "--short", "HEAD")
+    (tmp_path / "figure.csv").write_text("made again")
+    (package / "a.pyc").touch()
+    assert results.versions()["code"] == commit
+    for changed in (package / "new.py", package / "a.py"):
+        changed.write_text("x")
+        assert results.versions()["code"] == commit + results.UNCOMMITTED
+        git("stash", "--include-untracked")
+    assert results.versions()["code"] == commit
+
+
+def test_records_of_code_that_nobody_has_are_not_published(home, tmp_path, small, monkeypatch):
+    committed = tmp_path / "committed"
+    monkeypatch.setattr(paths, "COMMITTED_RECORDS", committed)
+    monkeypatch.setattr(presets, "as_it_stands", lambda experiment: True)
+    run = runs.open_run(small())
+    run.weights.touch()
+    results.write(run.records, [record(versions={"code": "0f02243-dirty"})], "quality")
+    with pytest.raises(SmisError, match=rf"{run.folder} was measured by code with changes that are in no commit"):
+        publish.publish("smoke")
+    assert not committed.exists()
+    results.write(run.records, [record(versions={"code": "0f02243"})], "quality")
+    with pytest.raises(SmisError, match="was not executed"):  # the notebooks are what comes next
+        publish.publish("smoke")
+    assert (committed / run.experiment.name / "quality.json").exists()
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
