@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from .errors import SmisError, did_you_mean
 from .metrics import backbones
+from .patterns import LARGE
 from .sample import Noise
 
 Terms = dict[str, Tensor]  # name -> weighted scalar; the loss is their sum
@@ -99,6 +101,23 @@ class FromNoise:
         return networks.G(labels, None if shape is None else noise.normal((len(labels), *shape)).to(labels))
 
 
+class _AtOnce(torch.autograd.Function):
+    """A scalar of x whose gradient is taken with it, so that what the way there keeps is free before the next term."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, term: Callable[[Tensor], Tensor]) -> Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            value = term(x)
+        ctx.save_for_backward(*torch.autograd.grad(value, x))
+        return value.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.saved_tensors[0], None
+
+
 class Perceptual(nn.Module):
     """Weighted L1 between features of a frozen network (SMIS 3.5; VGG19 relu1_1 .. relu5_1 in the paper)."""
 
@@ -110,8 +129,13 @@ class Perceptual(nn.Module):
         """fake, real (N,3,H,W) in [-1,1]."""
         with torch.no_grad():
             targets = self.features(real)
-        pairs = zip(self.weights, self.features(fake), targets, strict=True)
-        return sum(w * F.l1_loss(f, t) for w, f, t in pairs)
+
+        def distance(fake: Tensor) -> Tensor:
+            pairs = zip(self.weights, self.features(fake), targets, strict=True)
+            return sum(w * F.l1_loss(f, t) for w, f, t in pairs)
+
+        at_once = min(fake.shape[-2:]) >= LARGE and fake.device.type == "cpu"  # on a GPU half precision scales the loss first
+        return _AtOnce.apply(fake, distance) if at_once and torch.is_grad_enabled() else distance(fake)
 
 
 VGG19 = backbones.Official(

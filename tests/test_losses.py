@@ -10,7 +10,7 @@ from hypothesis import settings as configured
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from smislib import presets, runs
+from smislib import losses, presets, runs
 from smislib.errors import SmisError
 from smislib.losses import (
     Perceptual,
@@ -22,6 +22,7 @@ from smislib.losses import (
     kl,
     perceptual_loss,
 )
+from smislib.patterns import LARGE
 from smislib.sample import Noise, generator
 
 CPU = torch.device("cpu")
@@ -83,6 +84,23 @@ def test_perceptual_is_a_weighted_l1_whose_gradient_goes_to_the_fake():
     value.backward()
     assert fake.grad.tolist() == [-0.25 - 2 * 1, 0.25 + 2 * 3]
     assert real.grad is None
+
+
+def test_of_large_images_the_gradient_alone_is_kept(monkeypatch):
+    loss, kept = perceptual_loss("embedded", CPU), []
+    real, fake = (torch.rand(1, 3, LARGE, LARGE, generator=generator(name)) * 2 - 1 for name in ("real", "fake"))
+    gradients = []
+    for large in (LARGE, LARGE + 1):
+        monkeypatch.setattr(losses, "LARGE", large)
+        x = fake.clone().requires_grad_()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
+            value = loss(x * 1, real)
+        assert (kept[-1] == x.shape) == (large == LARGE)  # the graph of the value has the gradient; else it has features
+        (3 * value).backward()
+        gradients.append((value.detach(), x.grad))
+    torch.testing.assert_close(*gradients)
+    with torch.no_grad():
+        assert loss(fake, real) == gradients[0][0]
 
 
 def test_no_perceptual_loss_and_an_unknown_one():
