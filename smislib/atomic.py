@@ -50,6 +50,24 @@ def write(path: Path, make: Callable[[Path], Any]) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def folder(path: Path) -> Iterator[Path]:
+    """A new folder to fill, which becomes `path` when it is full. Raises SmisError where `path` exists."""
+    if path.exists():
+        raise SmisError(f"{path} exists; choose a new folder or remove it.")
+    draft = None
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            (draft / path.name).mkdir()
+            yield draft / path.name
+            (draft / path.name).rename(path)
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
 def arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays of a cache file (.npz); what `make` gives, written there, where it is missing or damaged.
 

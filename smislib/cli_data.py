@@ -49,3 +49,15 @@ def data_cache(
 
     for folder in presize(presets.data_spec(name, preset, root)):
         print(folder)
+
+
+@data_app.command("crop")
+def data_crop(
+    folder: Annotated[str, typer.Argument(help="a custom folder: {train,test}/{images,labels}/, classes.json")],
+    new: Annotated[str, typer.Argument(help="the folder to write")],
+    aspect: Annotated[float, typer.Option(help="width / height")] = 1.0,
+):
+    """Cut the centre out of pictures of any shape, and out of their labels, so that all have one."""
+    from .data.crop import crop
+
+    print(crop(folder, new, aspect))

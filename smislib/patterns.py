@@ -85,7 +85,8 @@ class _Modulate(torch.autograd.Function):
         of_table = torch.zeros_like(table)
         scale, (of_scale, of_shift) = table.chunk(2, 1)[0], of_table.chunk(2, 1)
         made, (to_x, to_table) = torch.empty_like(x), ctx.needs_input_grad[:2]
-        for image in torch.arange(len(x)).split(1):
+        for i in range(len(x)):
+            image = slice(i, i + 1)
             g, at, xhat = gradient[image], where[image], (x[image] - mean[:, None, None]) * rstd[:, None, None]
             if ctx.slope != 1:
                 y = _Modulate.made(x[image], table, at, mean, rstd, ctx.slope)

@@ -253,6 +253,8 @@ COMMANDS = [
     ("why table01 GroupDNet FID --preset smokey", "unknown preset 'smokey'"),
     ("why table01 GroupDNet FID --preset smoke", "has no tables"),
     ("why nowhere/table01.csv GroupDNet FID --preset smoke", "has no tables"),
+    ("data crop nowhere new", "nowhere has no class list"),
+    ("data crop nowhere new --aspect wide", "Invalid value for '--aspect'"),
     ("publish --preset smokey", "unknown preset 'smokey'"),
     ("publish --preset smoke --paper spad", "unknown paper 'spad'"),
     ("publish --preset smoke", "no finished run"),

@@ -16,6 +16,7 @@ from smislib import data
 from smislib.config import DataSpec
 from smislib.data import check, folders, mannequins, photos, synthetic
 from smislib.data.appearance import ARMS, BACKGROUND, FACE, HAIR, LEGS, LOWER, SHOES, UPPER
+from smislib.data.crop import centre, crop
 from smislib.errors import SmisError
 
 indices, sizes = st.integers(0, 10_000), st.integers(32, 96)
@@ -247,6 +248,39 @@ def test_a_sound_folder_opens_and_its_pixels_arrive_unchanged(root):
     assert len(data.open_split(custom(root, n_train=2, flip=True), "train")) == 4
     with pytest.raises(SmisError, match="7 train images were asked for"):
         data.open_split(custom(root, n_train=7), "train")
+
+
+def test_pictures_of_any_shape_are_cut_to_one(root, tmp_path):
+    wide = np.random.default_rng(1).integers(0, 256, (10, 33, 3), np.uint8)
+    Image.fromarray(wide).save(root / "train" / "images" / "0.png")
+    label = (np.arange(330).reshape(10, 33) % 3).astype(np.uint16)
+    label[5, 16] = 255
+    Image.fromarray(label).save(root / "train" / "labels" / "0.png")  # 16 bits are labels too
+    with pytest.raises(SmisError, match=r"0.png is 33x10, of another shape than 16x16 .* smis data crop FOLDER NEW --aspect 1"):
+        data.open_split(custom(root, 16, 16), "train")[0]
+    new = crop(root, tmp_path / "square")
+    train = data.open_split(custom(new, 10, 10), "train")
+    assert check.check(custom(new, 10, 10)).ok and len(train) == 3
+    assert np.array_equal(np.array(Image.open(new / "train" / "images" / "0.png")), wide[:, 11:21])
+    assert np.array_equal(np.array(Image.open(new / "train" / "labels" / "0.png")), label[:, 11:21])
+    assert train[0]["label_map"][5, 5] == data.classes(custom(new)).ignore_index == 255
+    assert data.open_split(custom(crop(root, tmp_path / "tall", aspect=0.5), 10, 5), "test")[1]["image"].shape == (3, 10, 5)
+    with pytest.raises(SmisError, match="square exists; choose a new folder"):
+        crop(root, new)
+    with pytest.raises(SmisError, match="aspect is width / height, above 0; found -1"):
+        crop(root, tmp_path / "none", aspect=-1)
+    (root / "test" / "images" / "1.png").write_bytes(b"cut off")
+    with pytest.raises(SmisError, match=r"1.png cannot be decoded"):
+        crop(root, tmp_path / "half")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [root.name, "square", "tall"]  # and nothing half done
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "box"),
+    [((33, 10), 1, (11, 0, 21, 10)), ((10, 33), 1, (0, 11, 10, 21)), ((9, 9), 2, (0, 2, 9, 6)), ((1, 500), 9, (0, 249, 1, 250))],
+)
+def test_the_largest_centred_box(size, aspect, box):
+    assert centre(size, aspect) == box
 
 
 @settings(max_examples=15, deadline=None)

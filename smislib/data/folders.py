@@ -177,7 +177,7 @@ def shape_fault(entry: Entry, found: Decoded, form: Format, height: int, width: 
     if form.exact and abs(image.width / image.height / (width / height) - 1) > ASPECT_TOLERANCE:
         message = (
             f"{entry.image} is {image.width}x{image.height}, of another shape than {width}x{height} (width x height). "
-            "Crop or pad it, or choose another size: nothing is cropped or padded here."
+            f"Choose another size, or cut all to this shape: smis data crop FOLDER NEW --aspect {width / height:.4g}."
         )
         return entry.image, message
     return None

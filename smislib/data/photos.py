@@ -14,8 +14,6 @@ Label maps are clusters of colour, position and texture (k-means on training reg
 import importlib.util
 import json
 import math
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .. import paths
+from .. import atomic, paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 
@@ -174,16 +172,12 @@ def build(root: str | Path, size: int, n_train: int, n_test: int, seed: int = 0)
     `crops.json` in it says which square of which photograph each image is. Raises SmisError if `root` exists.
     """
     root = Path(root).expanduser()
-    if root.exists():
-        raise SmisError(f"{root} exists; choose a new folder or remove it.")
     if not 32 <= size <= 256:
         raise SmisError(f"photos are cut to 32 to 256 pixels, found {size}.")
     photos = load()
     centres = _clusters(photos, seed, size)
     names, palette = _colours(centres)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".{root.name}-"))
-    try:
+    with atomic.folder(root) as temporary:
         crops = {"train": {}, "test": {}}
         jobs = [(split, i) for split, n in (("train", n_train), ("test", n_test)) for i in range(n)]
         for split in crops:
@@ -200,11 +194,6 @@ def build(root: str | Path, size: int, n_train: int, n_test: int, seed: int = 0)
             crops[split][stem] = vars(c)
         (temporary / "classes.json").write_text(json.dumps({"names": names, "palette": palette}, indent=1))
         (temporary / "crops.json").write_text(json.dumps(crops, indent=1))
-        temporary.chmod(0o755)
-        temporary.rename(root)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return root
 
 

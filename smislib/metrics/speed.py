@@ -1,11 +1,11 @@
 """Parameters and speed, the last columns of SMIS Table 1."""
 
+import logging
 import platform
 from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from . import Measurement
 
@@ -21,6 +21,10 @@ def fps(generate: Callable[[], object], device: str | torch.device = "cpu", seco
 
     torch's benchmark timer waits for the GPU and keeps the number of CPU threads as it is now.
     """
+    # the timer's module warns, on import, of a CUDA compiler without a GPU (a cluster's login node): nothing here compiles
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    from torch.utils.benchmark import Timer
+
     with torch.no_grad():
         generate()  # the first call allocates and chooses kernels
         timer = Timer("generate()", globals={"generate": generate}, num_threads=torch.get_num_threads())
