@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from smislib import papers, paths, presets, report, results
-from smislib.claims import ledger
+from smislib.claims import ledger, logic
 from smislib.claims.logic import BETTER, LEVEL, VERDICTS, Claim, comparing
 from smislib.errors import SmisError
 from smislib.models import MODELS
@@ -76,6 +76,12 @@ def test_seeds_are_counted_and_widen_the_interval():
     both = ledger.check(BETTER_FID, apart)
     assert (one.seeds, one.verdict) == ("1", "reproduced")
     assert (both.seeds, both.verdict) == ("1 to 2", "not decidable")
+
+
+def test_a_training_that_diverged_widens_the_interval_and_not_below_what_can_be():
+    runs = [fid("vspade", 19, 21), fid("vspade", 20, 22, seed=1), fid("vspade", 7000, 9000, seed=2)]
+    low, high = logic.bootstrap(runs)
+    assert (low, high > 5000) == (0.0, True)
 
 
 def test_records_of_two_protocols_are_not_compared():

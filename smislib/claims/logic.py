@@ -61,7 +61,7 @@ def bootstrap(records: Sequence[Record]) -> tuple[float, float] | None:
 
     Of several, seeds are drawn with replacement, and for each that is drawn images, from its record's interval. Deviations
     between seeds are scaled by sqrt(n/(n-1)): few seeds resampled as they are vary less than trainings do (Davison & Hinkley
-    1997, 2.4).
+    1997, 2.4). None of our metrics can be negative, nor is an end of their interval.
     """
     if len(records) == 1:
         interval = records[0].interval
@@ -74,7 +74,7 @@ def bootstrap(records: Sequence[Record]) -> tuple[float, float] | None:
     of_images = z * np.where(z < 0, low[drawn], high[drawn])
     of_seeds = (values - values.mean())[drawn] * np.sqrt(n / (n - 1))
     low_end, high_end = np.quantile(values.mean() + (of_seeds + of_images).mean(1), (0.025, 0.975))
-    return float(low_end), float(high_end)
+    return max(float(low_end), min(0.0, float(values.min()))), float(high_end)
 
 
 def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
