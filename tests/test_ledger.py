@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 import shutil
 
 import pandas as pd
@@ -82,6 +83,9 @@ def test_a_training_that_diverged_widens_the_interval_and_not_below_what_can_be(
     runs = [fid("vspade", 19, 21), fid("vspade", 20, 22, seed=1), fid("vspade", 7000, 9000, seed=2)]
     low, high = logic.bootstrap(runs)
     assert (low, high > 5000) == (0.0, True)
+    with warnings.catch_warnings(action="error"):
+        assert ledger.check(BETTER_FID, [*runs, fid("dscgan", 30, 34)]).verdict == "not decidable"
+        assert ledger.check(BETTER_FID, [fid("vspade", 20, 24), *(dataclasses.replace(r, model="dscgan") for r in runs)]).verdict
 
 
 def test_records_of_two_protocols_are_not_compared():

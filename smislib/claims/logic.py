@@ -83,7 +83,7 @@ def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
     if x is None or y is None:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = (float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low)))
+        ends = [float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low))]
     return Estimate(*ends, x.records + y.records)
 
 
