@@ -177,8 +177,8 @@ for model in ("oasis", "oasis_unmixed"):
 
 # %% tags=["nbval-ignore-output"]
 suffix = "[embedded]" if net.experiment.evaluation.backbone == "embedded" else ""
-records = [r for r in results.of_runs(DATA, preset) if r.seed == seed]
-whole = results.in_reading(records, "image")
+records = results.of_runs(DATA, preset)
+whole, seeds = results.in_reading(records, "image"), sorted({r.seed for r in records})
 name = presets.PAPER_NAMES.get(DATA)
 columns = {f"{metric}{suffix}": f"{name} {METRICS[metric].column}" if name else None for metric in ("FID", "mIoU")}
 main = ("spade", "oasis_patch_perceptual", "oasis_patch", "oasis_perceptual", "oasis")
@@ -296,7 +296,7 @@ for title, images in shown.items():
 # no paper has printed this table. mCSD: change inside the class (higher), mOCD: outside (lower).
 
 # %% tags=["nbval-ignore-output"]
-met = [r for r in results.of_runs(MEETS, preset) if r.seed == seed]
+met = results.of_runs(MEETS, preset)
 metrics = [f"{metric}{suffix}" for metric in ("mCSD", "mOCD", "mCSD/mOCD", "LPIPS", "mIoU", "FID")]
 both = {
     reading: results.cells([r for r in results.in_reading(met, reading) if r.model in meeting], ("groupdnet", "oasis"), metrics)
@@ -310,7 +310,7 @@ side_by_side = pd.DataFrame(
     }
 ).T
 results.save_table(
-    side_by_side, f"GroupDNet and OASIS on SMIS's measures: {MEETS}, preset {preset}, seed {seed}.", "table_oasis_5_smis", preset
+    side_by_side, f"GroupDNet and OASIS on SMIS's measures: {MEETS}, preset {preset}.", "table_oasis_5_smis", preset
 )
 side_by_side
 
@@ -350,7 +350,7 @@ for title, change in maps.items():
 names = [*(f"{metric}{suffix}" for metric in ("FID", "mIoU", "LPIPS", "mIoU (rare classes)")), *claims.oasis.PLAIN]
 cells = results.cells(whole, paper.ROWS, names)
 verdicts = claims.oasis.statements(cells, suffix)
-results.save_table(verdicts, f"Statements of OASIS, {DATA}, preset {preset}, seed {seed}.", "table_oasis_6_claims", preset)
+results.save_table(verdicts, f"Statements of OASIS, {DATA}, preset {preset}, seeds {seeds}.", "table_oasis_6_claims", preset)
 print(verdicts[["statement", "verdict"]].to_string(index=False))
 
 # %% [markdown]
