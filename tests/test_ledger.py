@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-import warnings
 import shutil
+import warnings
 
 import pandas as pd
 import pytest
