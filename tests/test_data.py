@@ -272,7 +272,7 @@ def test_pictures_of_any_shape_are_cut_to_one(root, tmp_path):
     (root / "test" / "images" / "1.png").write_bytes(b"cut off")
     with pytest.raises(SmisError, match=r"1.png cannot be decoded"):
         crop(root, tmp_path / "half")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [root.name, "square", "tall"]  # and nothing half done
+    assert {path.name for path in tmp_path.iterdir()} - {"home"} == {root.name, "square", "tall"}  # and nothing half done
 
 
 @pytest.mark.parametrize(
