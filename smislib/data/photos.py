@@ -174,10 +174,10 @@ def build(root: str | Path, size: int, n_train: int, n_test: int, seed: int = 0)
     root = Path(root).expanduser()
     if not 32 <= size <= 256:
         raise SmisError(f"photos are cut to 32 to 256 pixels, found {size}.")
-    photos = load()
-    centres = _clusters(photos, seed, size)
-    names, palette = _colours(centres)
     with atomic.folder(root) as temporary:
+        photos = load()
+        centres = _clusters(photos, seed, size)
+        names, palette = _colours(centres)
         crops = {"train": {}, "test": {}}
         jobs = [(split, i) for split, n in (("train", n_train), ("test", n_test)) for i in range(n)]
         for split in crops:
