@@ -36,7 +36,7 @@ test: $(PYTHON) ## lint, all tests, the interface in a browser, then every noteb
 
 coverage: $(PYTHON) ## the share of smislib's lines that the tests run, file by file
 	$(PYTHON) -m coverage erase
-	$(PYTHON) -m coverage run -m pytest -p no:xdist --ignore tests/browser tests
+	$(PYTHON) -m coverage run -m pytest -n 2 --ignore tests/browser tests
 	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report --sort=cover
 
