@@ -24,8 +24,8 @@
 # | memory | 1 GB |
 # | device | CPU |
 #
-# **You will see** how a claim is tested, the verdicts paper by paper, every claim with the numbers that decided it, and the way
-# from such a number back to the training that it was measured on.
+# **You will see** how a claim is tested, the verdicts paper by paper, every claim with the numbers that decided it, why some did
+# not come out, and the way from such a number back to the training that it was measured on.
 
 # %% tags=["nbval-ignore-output"]
 import matplotlib.pyplot as plt
@@ -106,6 +106,17 @@ print({paper: int(n) for paper, n in summary["claims"].items()})
 table = ledger.table(findings, preset)
 for number, line in table.iterrows():
     print(f"{number}  {line['verdict'].upper()}: {line['claim']} ({line['where']}; {line['data']}, {line['seeds']} seed(s))")
+    print("   ", line["found"])
+
+# %% [markdown]
+# ## What did not come out, and why
+#
+# A reason is a claim too, ours this time, and tested as theirs are (`smislib/claims/reasons.py`): "met" where our records bear it
+# out, "not decidable" where they leave it open, or are of something else.
+
+# %% tags=["nbval-ignore-output"]
+for number, line in ledger.unmet(findings, preset).iterrows():
+    print(f"{number}  {line['claim']}\n    because: {line['because']}\n    {line['outcome'].upper()} as {line['tested as']}")
     print("   ", line["found"])
 
 # %% [markdown]

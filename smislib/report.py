@@ -120,6 +120,8 @@ def collect(preset: str) -> list[Chapter]:
     if whole:
         for chapter in chapters:
             chapter.ledger = whole.counts("paper", chapter.short)
+            if whole in chapter.claims and (reasons := folder / f"{whole.name}_reasons.csv").exists():
+                chapter.claims.append(exhibits.read_table(reasons, f"smis claims --preset {preset}"))
     return chapters
 
 

@@ -11,6 +11,7 @@ import pytest
 from smislib import papers, paths, presets, report, results
 from smislib.claims import ledger, logic
 from smislib.claims.logic import BETTER, LEVEL, VERDICTS, Claim, comparing
+from smislib.claims.reasons import REASONS
 from smislib.errors import SmisError
 from smislib.models import MODELS
 from smislib.results import Record
@@ -145,6 +146,44 @@ def test_it_is_saved_as_other_tables_are_with_a_page_by_paper(home):
     assert [row.split("|")[-2].strip() for row in rows] == ["reproduced", "not decidable"]
     assert "22.0 [20.0, 24.0]" in rows[0] and "demo" in rows[0]
     assert (home / "figures" / "claims.records.json").exists()
+
+
+def test_a_reason_is_shown_where_its_claim_fails_and_is_tested_on_records_too(committed, home, monkeypatch):
+    """Met where records bear it out; "not known" where nobody has said why."""
+    reason = Claim(
+        "smis",
+        "Table 1",
+        "FID is no mCSD",
+        "mannequins",
+        "GroupDNet's FID above 1",
+        lambda t, m: t["groupdnet", m("FID")].value > 1 if ("groupdnet", m("FID")) in t else None,
+    )
+    yes, no, other = (
+        dataclasses.replace(ledger.check(BETTER_FID, [fid("vspade", *ends), fid("dscgan", 30, 34)]), claim=claim)
+        for ends, claim in (((20, 24), BETTER_FID), ((40, 44), BETTER_FID), ((40, 44), ledger.claims()[0]))
+    )
+    monkeypatch.setattr(ledger, "REASONS", {(BETTER_FID.paper, BETTER_FID.text): reason})
+    unmet = ledger.unmet([yes, no, other], "demo")
+    assert list(unmet.index) == ["smis-02", "smis-03"]
+    assert unmet["because"].tolist() == ["FID is no mCSD.", "not known"]
+    assert unmet["outcome"].tolist() == ["met", "not decidable"]
+    assert unmet["found"].iloc[0].startswith("FID[embedded]: GroupDNet ")
+    names = [path.name for path in ledger.save([yes, no], "claims", "demo")]
+    assert "claims_reasons.csv" in names
+    assert "FID is no mCSD." in (home / "figures" / "claims.md").read_text().partition("## Not reproduced, and why")[2]
+    monkeypatch.setattr(paths, "COMMITTED_RECORDS", home / "none")
+    assert ledger.unmet([no], "demo")["outcome"].tolist() == ["not decidable"]
+
+
+def test_each_reason_is_of_a_claim_and_looks_up_what_can_be_measured():
+    claims = {(claim.paper, claim.text) for claim in ledger.claims()}
+    assert set(REASONS) <= claims
+    for reason in REASONS.values():
+        finding = ledger.check(reason, [], suffix="[embedded]")
+        assert finding.verdict == "not decidable"
+        assert finding.cells or "no record" in reason.tested_as
+        assert {model for model, _ in finding.cells} <= set(MODELS)
+        assert reason.sentence.endswith(".") and ". " not in reason.sentence and "\n" not in reason.sentence
 
 
 def test_the_report_counts_the_ledger_where_there_is_one(home, tmp_path, monkeypatch):

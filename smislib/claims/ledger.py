@@ -20,10 +20,15 @@ from ..metrics import METRICS
 from ..models import MODELS
 from ..results import Cell, Record
 from . import gaugan, oasis, pix2pix, s3gan, smis
-from .logic import MARGIN, VERDICTS, Cells, Claim, Truth, estimate
+from .logic import MARGIN, OUTCOMES, VERDICTS, Cells, Claim, Truth, estimate
+from .reasons import REASONS
 
 STUDIES = tuple(protocol.metric for protocol in study.NAMES.values())  # what only people can say
 NAME = "claims"  # of the ledger's files
+REASONS_NOTE = (
+    "A reason is ours, and tested as a claim is: met where our records bear it out; not decidable where they leave it open or "
+    "where it is none of their metrics."
+)
 
 
 class Consulted(Mapping):
@@ -110,10 +115,14 @@ def ledger(preset: str) -> list[Finding]:
 
     Where DATA_ROOT has folders, on those in the place of our drawings (`presets.place`).
     """
+    return _checked(claims(), preset)
+
+
+def _checked(claims: Sequence[Claim], preset: str) -> list[Finding]:
     committed = results.committed()
     known: dict[str, tuple[list[Record], str]] = {}
     findings = []
-    for claim in claims():
+    for claim in claims:
         name, root = presets.place(claim.data) or (claim.data, None)
         if name not in known:
             known[name] = _records(name, root, preset, committed)
@@ -133,10 +142,9 @@ def _records(name: str, root: str | None, preset: str, committed: Sequence[Recor
 
 def table(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
     """A row for each claim, by its number: paper, where, claim, tested as, data, found, seeds, preset, verdict."""
-    count, rows = collections.Counter(), {}
-    for f in findings:
-        count[f.claim.paper] += 1
-        rows[f"{f.claim.paper}-{count[f.claim.paper]:02d}"] = {
+    rows = {}
+    for number, f in _numbered(findings):
+        rows[number] = {
             "paper": papers.CITED[f.claim.paper][0],
             "where": f.claim.where,
             "claim": f.claim.sentence,
@@ -148,6 +156,40 @@ def table(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
             "verdict": f.verdict,
         }
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="number"))
+
+
+def _numbered(findings: Sequence[Finding]) -> Iterator[tuple[str, Finding]]:
+    """Findings by the number of their claim: that of its paper, from 1."""
+    count = collections.Counter()
+    for f in findings:
+        count[f.claim.paper] += 1
+        yield f"{f.claim.paper}-{count[f.claim.paper]:02d}", f
+
+
+def unmet(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
+    """A row for each claim that is not reproduced, by its number: claim, because, tested as, found, outcome.
+
+    A reason is a claim too, tested on the records of its data set: "met" where they bear it out. A claim for which `reasons`
+    has none is there with "not known".
+    """
+    failed = [(number, f.claim) for number, f in _numbered(findings) if f.truth is False]
+    known = [REASONS[claim.paper, claim.text] for _, claim in failed if (claim.paper, claim.text) in REASONS]
+    tested = {f.claim: f for f in _checked(known, preset)}
+    rows = []
+    for _, claim in failed:
+        reason = REASONS.get((claim.paper, claim.text))
+        of = tested.get(reason) if reason else None
+        rows.append(
+            {
+                "claim": claim.sentence,
+                "because": of.claim.sentence if of else "not known",
+                "tested as": of.claim.tested_as if of else "–",
+                "found": of.found if of else "–",
+                "outcome": OUTCOMES[of.truth if of else None],
+            }
+        )
+    columns = ["claim", "because", "tested as", "found", "outcome"]
+    return pd.DataFrame(rows, index=pd.Index([number for number, _ in failed], name="number"), columns=columns)
 
 
 def summary(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -185,11 +227,18 @@ def page(findings: Sequence[Finding], preset: str) -> str:
     for name, (short, full, arxiv) in papers.CITED.items():
         mine = whole[whole.index.str.startswith(f"{name}-")].drop(columns="paper")
         parts += [f"## {short}", f"*{full}*, arXiv {arxiv}", mine.to_markdown(disable_numparse=True)]
+    if not (reasons := unmet(findings, preset)).empty:
+        parts += ["## Not reproduced, and why", REASONS_NOTE, reasons.to_markdown(disable_numparse=True)]
     return "\n\n".join([*parts, f"`smis why {NAME} NUMBER found` leads to the records of a line."]) + "\n"
 
 
 def save(findings: Sequence[Finding], name: str, preset: str) -> list[Path]:
-    """figures/NAME.csv, .tex, and .md, the page; and the summary as NAME_by_paper. The files."""
+    """figures/NAME.csv, .tex, and .md, the page; the summary as NAME_by_paper; where there are any, `unmet` as
+    NAME_reasons. The files."""
     said = caption(findings, preset)
     saved = results.save_table(table(findings, preset), said, name, preset, page=page(findings, preset))
-    return saved + results.save_table(summary(findings), f"Verdicts by paper, preset {preset}.", f"{name}_by_paper", preset)
+    saved += results.save_table(summary(findings), f"Verdicts by paper, preset {preset}.", f"{name}_by_paper", preset)
+    if not (reasons := unmet(findings, preset)).empty:
+        said = f"Claims that are not reproduced, and why, preset {preset}. {REASONS_NOTE}"
+        saved += results.save_table(reasons, said, f"{name}_reasons", preset)
+    return saved
