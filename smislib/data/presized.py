@@ -5,8 +5,6 @@ so that a changed folder is another cache.
 """
 
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .. import paths
+from .. import atomic, paths
 from ..errors import SmisError
 
 CHECKSUM = "checksum"  # the array with that of each sample
@@ -77,32 +75,25 @@ class Presized:
         """Fill it from `decode(index)`, all or nothing; a cache that is there is left alone."""
         if self.exists:
             return self.folder
-        temporary = None
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}-"))
-            arrays, checksums = {}, np.zeros(self.n, np.uint32)
-            with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
-                for index, sample in enumerate(tqdm(pool.map(decode, range(self.n)), self.key, self.n, delay=1, leave=False)):
-                    for name, values in sample.items():
-                        if name not in arrays:
-                            shape, file = (self.n, *values.shape), temporary / f"{name}.npy"
-                            dtype = np.int32 if name == "instance_map" else values.dtype
-                            arrays[name] = _mapped(file, dtype, shape)
-                        arrays[name][index] = values
-                    checksums[index] = _checksum({name: values[index] for name, values in arrays.items()})
-            np.save(temporary / f"{CHECKSUM}.npy", checksums)
-            for values in arrays.values():
-                values.flush()
-            temporary.rename(self.folder)
-        except OSError as error:
-            if self.folder.is_dir():  # another process has finished the same split meanwhile
-                return self.folder
-            raise SmisError(
-                f"cannot write {self.folder}: {error.strerror}. Free some space, or point SMIS_HOME to a larger disk."
-            ) from error
-        finally:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
+            with atomic.folder(self.folder) as folder:
+                self._fill(folder, decode)
+        except SmisError:
+            if not self.folder.is_dir():  # else another process has finished the same split meanwhile
+                raise
         self.exists = True
         return self.folder
+
+    def _fill(self, folder: Path, decode: Callable[[int], dict[str, np.ndarray]]) -> None:
+        arrays, checksums = {}, np.zeros(self.n, np.uint32)
+        with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
+            for index, sample in enumerate(tqdm(pool.map(decode, range(self.n)), self.key, self.n, delay=1, leave=False)):
+                for name, values in sample.items():
+                    if name not in arrays:
+                        dtype = np.int32 if name == "instance_map" else values.dtype
+                        arrays[name] = _mapped(folder / f"{name}.npy", dtype, (self.n, *values.shape))
+                    arrays[name][index] = values
+                checksums[index] = _checksum({name: values[index] for name, values in arrays.items()})
+        np.save(folder / f"{CHECKSUM}.npy", checksums)
+        for values in arrays.values():
+            values.flush()
