@@ -130,6 +130,7 @@ def test_damaged_features_are_computed_again(extract, empty_home, damage):
     "race",
     [
         lambda: bench.generator("deepfashion", preset="smoke", size=128),
+        lambda: bench.generator("deepfashion", bf16=True, preset="smoke", size=128),
         lambda: bench.generator("deepfashion", 2, preset="smoke", size=128),
         lambda: bench.generator("ade20k", preset="smoke", size=128),
         lambda: bench.generator("ade20k", 2, preset="smoke", size=128),
