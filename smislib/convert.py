@@ -203,10 +203,12 @@ def _guess(found: Mapping[str, Tensor]) -> str:
     """Which official network the weights are of."""
     shapes = {key: value.shape for key, value in found.items()}
     fits = []
-    for name in NAMES:
-        network = getattr(_empty(name), name[-1])
-        if shapes == {official_key(ours, name): value.shape for ours, value in network.state_dict().items()}:
-            fits.append(name)
+    for of, checkpoint in OFFICIAL.items():
+        networks = _empty(f"{of}/G")  # with all players
+        for name in (f"{of}/{player}" for player in checkpoint.players):
+            state = getattr(networks, name[-1]).state_dict()
+            if shapes == {official_key(ours, name): value.shape for ours, value in state.items()}:
+                fits.append(name)
     return f"It fits {' and '.join(fits)}." if fits else f"It fits none of {', '.join(NAMES)}."
 
 

@@ -64,7 +64,7 @@ def glorot_(module: nn.Module, gain: float) -> None:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
         nn.init.xavier_normal_(weight, gain=gain)
-        for _ in range(15 if hasattr(module, "parametrizations") else 0):
+        for _ in range(15 if hasattr(module, "parametrizations") and not weight.is_meta else 0):
             _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
         if module.bias is not None:
             nn.init.zeros_(module.bias)

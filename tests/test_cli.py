@@ -1,8 +1,6 @@
 """The `smis` command: bad input ends in status 2 and one sentence, good input in what was asked for."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -179,18 +177,6 @@ def test_a_folder_of_ones_own_is_trained_and_a_wrong_label_named(smis, tmp_path)
     assert status == 2
     assert "p2.png holds 7" in out
     assert smis("data", "check", "custom", str(good), "--preset", "smoke")[0] == 0
-
-
-def test_two_devices_from_the_command_line(home):
-    """As a user types it: the launcher starts the second process, one of them speaks."""
-    line = [sys.executable, "-m", "smislib", "train", "groupdnet", "--preset", "smoke", *TINY]
-    line += ["--accelerator", "cpu", "--devices", "2", "--no-progress"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300, cwd=home, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr
-    (run,) = runs.list_runs()
-    assert run.finished
-    assert done.stdout == f"{run.folder}\n"
-    assert [entry["step"] for entry in run.history()] == [1, 2]
 
 
 # --- notebooks --------------------------------------------------------------------------------------------------------
