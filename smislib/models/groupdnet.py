@@ -86,7 +86,7 @@ class Schedule:
             if len(getattr(self, name)) != len(self.channels):
                 raise SmisError(f"{name} has {len(getattr(self, name))} entries for {len(self.channels)} blocks.")
         if not 0 <= self.fusion <= len(self.channels):
-            raise SmisError(f"fusion is from 0 to one convolution for each of the {len(self.channels)} blocks, found {self.fusion}.")
+            raise SmisError(f"fusion is from 0 to {len(self.channels)}, one convolution for each block; found {self.fusion}.")
         self._check_divisibility()
 
     def _check_divisibility(self) -> None:
