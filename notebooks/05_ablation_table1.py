@@ -149,7 +149,8 @@ for ax, (reading, cells) in zip(axes, of.items(), strict=True):
     viz.dots(points, ax, ratios=(0.5, 1, 2, 5, 10)).set(xlabel=f"{x} ↑", ylabel=f"{y} ↓")
     ax.set_title(f"{reading} reading", pad=14)
 axes[1].legend(loc="center left", bbox_to_anchor=(1.08, 0.5))
-viz.save(fig, "fig_class_control", f"{name} at preset {preset}; bars: 95 % over label maps; dashed: one mCSD/mOCD.", preset)
+caption = f"{name}, preset {preset}; bars: {results.bars(of['masked'].values())}; dashed: one mCSD/mOCD."
+viz.save(fig, "fig_class_control", caption, preset)
 both = {reading: {MODELS[m].title: str(cells[m, ratio]) for m in presets.TABLE_1} for reading, cells in of.items()}
 print(pd.DataFrame(both).rename_axis(columns="mCSD/mOCD").to_string())
 
@@ -183,7 +184,9 @@ for ax, keys, axis in zip(axes, ([(n, fixed_m) for n in ns], [(fixed_n, m) for m
     ax.fill_between(where, *zip(*(c.interval for c in found), strict=True), color=line.get_color(), alpha=0.15, linewidth=0)
 axes[0].set(xlabel=f"n label maps (m = {fixed_m})", ylabel=x)
 axes[1].set(xlabel=f"m pairs (n = {fixed_n})")
-viz.save(fig, "fig_05_convergence", f"GroupDNet at preset {preset}, masked reading; band: 95 % over label maps.", preset)
+viz.save(
+    fig, "fig_05_convergence", f"GroupDNet, preset {preset}, seed {seed}, masked reading; band: 95 % over label maps.", preset
+)
 width = {n: control[n, fixed_m].interval[1] - control[n, fixed_m].interval[0] for n in ns}
 print("width of the interval:", ", ".join(f"n {n}: {w:.4f}" for n, w in width.items()))
 

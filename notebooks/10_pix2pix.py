@@ -359,7 +359,7 @@ for number, name, task in ((4, "streets", LABELS), (5, "colorization", "photos_f
 # %% [markdown]
 # ## The paper's statements, each checked
 #
-# "Above" counts when the 95 % intervals, over images of one seed, decide it.
+# "Above" counts when the 95 % intervals decide it: over test images, and where there are several seeds over seeds and images.
 
 # %% tags=["nbval-ignore-output"]
 metrics = [*(m + suffix for m in COLUMNS), "Lab a", "Lab b", "Sharpness"]

@@ -244,7 +244,7 @@ table
 # %% [markdown]
 # ## The paper's statements, each checked
 #
-# "Better" counts when the intervals decide it, "no worse" when it is better, or each value lies in the other's interval. They
+# "Better" counts when the intervals decide it, "no worse" when they leave open that it is worse by at most 10 %. They
 # are 95 % bootstrap intervals over test images, and where there are several seeds over seeds and images: wider than the ± of
 # the tables, which is one sd. The paper has the median of three runs.
 

@@ -94,7 +94,8 @@ for verdict, colour in zip(VERDICTS.values(), ("#2f8f5b", "#c8553d", "#c3c9cf"),
 ax.invert_yaxis()
 ax.set(xlabel="claims")
 ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=3)
-viz.save(fig, "fig_claims", f"Verdicts on the papers' claims, preset {preset}.", preset)
+seeds = sorted({r.seed for f in findings for cell in f.measured.values() for r in cell.records})
+viz.save(fig, "fig_claims", f"Verdicts on the papers' claims, preset {preset}, seeds {seeds}.", preset)
 print({paper: int(n) for paper, n in summary["claims"].items()})
 
 # %% [markdown]

@@ -290,13 +290,27 @@ def comparison(
     table = pd.DataFrame(frame, index=pd.Index(names, name="model"))
     used = [r for cell in ours.values() for r in cell.records] or [r for r in records if r.model in models]
     presets, seeds, data = _covered(used)
-    spread = "mean ± sd over seeds" if len(seeds) > 1 else "brackets: 95 % bootstrap interval over images of the one seed"
+    several = {cell.seeds > 1 for cell in ours.values()}
+    spread = "mean ± sd over seeds" if True in several else "brackets: 95 % bootstrap interval over images of the one seed"
+    if len(several) > 1:
+        spread += ", brackets where a row has one seed: 95 % bootstrap interval over images"
     caption = (
         f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {len(seeds)} seed(s) ({', '.join(map(str, seeds))}); "
         f"{spread}. [embedded] metrics use the small shipped networks and are not the papers' metrics. "
         f"Published: {printed['confidence']}."
     )
     return table, caption
+
+
+def bars(cells: Iterable[Cell]) -> str:
+    """What the intervals of cells are, and of which seeds, for the caption of a figure that draws them."""
+    cells = [cell for cell in cells if cell.interval]
+    seeds = ", ".join(map(str, sorted({r.seed for cell in cells for r in cell.records})))
+    several = {cell.seeds > 1 for cell in cells}
+    if several == {True}:
+        return f"sd over seeds {seeds}"
+    images = "95 % over test images"
+    return f"{images}, seed {seeds}" if several == {False} else f"sd over seeds {seeds}, of one seed {images}"
 
 
 def grid_comparison(

@@ -242,6 +242,21 @@ def test_the_human_study_is_a_column_of_records_or_no_study(printed):
     assert table["SHE ↑", "reproduced as SHE"].tolist() == ["70.0", "no study"]
 
 
+def test_a_caption_says_what_its_bars_are(printed):
+    def cell(*seeds, model="groupdnet"):
+        return [dataclasses.replace(record(value=20.0 + n), model=model, seed=n, interval=(18.0, 23.0)) for n in seeds]
+
+    def of(*records):
+        return results.cells(records, ["groupdnet", "vspade"], ["FID[embedded]"]).values()
+
+    one, three = cell(0), cell(0, 1, 2, model="vspade")
+    assert results.bars(of(*one)) == "95 % over test images, seed 0"
+    assert results.bars(of(*three)) == "sd over seeds 0, 1, 2"
+    assert results.bars(of(*one, *three)) == "sd over seeds 0, 1, 2, of one seed 95 % over test images"
+    caption = results.comparison([*one, *three], ["groupdnet", "vspade"], {"FID[embedded]": "FID"}, printed)[1]
+    assert "3 seed(s) (0, 1, 2); mean ± sd over seeds, brackets where a row has one seed: 95 %" in caption
+
+
 def test_a_table_is_written_three_ways_with_its_caption(printed, home):
     table, caption = results.comparison([record(value=20.0)], ["groupdnet"], {"FID[embedded]": "FID"}, printed)
     written = results.save_table(table, caption, "table01", "smoke")
