@@ -33,6 +33,13 @@ REASONS: dict[tuple[str, str], Claim] = {
         "in so few steps cGAN alone has not learnt which colour belongs where, as L1 has",
         "streets_from_labels", *comparing(("pix2pix_l1", BETTER, "pix2pix_cgan"), metrics=("mIoU", "Acc")),
     ),
+    ("spade", "a kernel of 5x5 over the labels does as well as 3x3"): Claim(
+        "spade", "Table 4",
+        "after so few steps it still counts how far a layer sees the labels, and not its weights: more filters of 3x3 are no help",
+        "rooms", *comparing(
+            ("spade_short", BETTER, "spade_kernel1"), ("spade_kernel5", BETTER, "spade_wide"), metrics=("mIoU",)
+        ),
+    ),
     ("s3gan", "self-supervision improves the single label"): Claim(
         "s3gan", "Table 2",
         "the quarter turns of drawn pictures, which all stand upright, are too easy for D to learn anything by telling them",
