@@ -35,10 +35,9 @@ REASONS: dict[tuple[str, str], Claim] = {
     ),
     ("spade", "a kernel of 5x5 over the labels does as well as 3x3"): Claim(
         "spade", "Table 4",
-        "after so few steps it still counts how far a layer sees the labels, and not its weights: more filters of 3x3 are no help",
-        "rooms", *comparing(
-            ("spade_short", BETTER, "spade_kernel1"), ("spade_kernel5", BETTER, "spade_wide"), metrics=("mIoU",)
-        ),
+        "after so few steps it still counts how far a layer sees the labels, not its weights: more filters of 3x3 are no help",
+        "rooms",
+        *comparing(("spade_short", BETTER, "spade_kernel1"), ("spade_kernel5", BETTER, "spade_wide"), metrics=("mIoU",)),
     ),
     ("s3gan", "self-supervision improves the single label"): Claim(
         "s3gan", "Table 2",
