@@ -4,6 +4,7 @@ Of the dense path: label patterns (`patterns.py`) save some of it, depending on 
 """
 
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -63,15 +64,24 @@ def of_step(experiment: Experiment, batch: int) -> Cost:
 
 def keeping(networks: nn.Module, forward: Callable[[], T]) -> tuple[T, int]:
     """What `forward()` gives, and the bytes that it keeps for a backward pass, weights of the networks not counted."""
-    kept, weights = {}, {p.untyped_storage()._cdata for p in networks.parameters()}
+    holders = weakref.WeakSet()
 
-    def keep(x: Tensor) -> Tensor:
-        kept[x.untyped_storage()._cdata] = x  # itself, so that nobody else is given its address
-        return x
+    def keep(x: Tensor) -> _Holder:
+        holders.add(holder := _Holder(x))
+        return holder
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda holder: holder.x):
         made = forward()
-    return made, sum(x.untyped_storage().nbytes() for key, x in kept.items() if key not in weights)
+    weights = {p.untyped_storage()._cdata for p in networks.parameters()}
+    kept = {(storage := holder.x.untyped_storage())._cdata: storage.nbytes() for holder in holders}  # not what is free again
+    return made, sum(n for key, n in kept.items() if key not in weights)
+
+
+class _Holder:
+    """What autograd keeps in the place of a tensor: it goes when the tensor would."""
+
+    def __init__(self, x: Tensor):
+        self.x = x
 
 
 def _backward(

@@ -74,3 +74,13 @@ def test_the_papers_network_is_counted_without_its_weights(home):
 def test_what_has_no_label_maps_is_not_counted(small):
     with pytest.raises(SmisError, match="reads no label maps"):
         cost.of_step(presets.experiment("biggan", "tokens", "smoke", 0), 1)
+
+
+def test_what_is_free_again_at_the_end_of_the_forward_pass_is_not_counted():
+    """The perceptual loss of a large image keeps its gradient, not its features."""
+    fake, real = torch.rand(2, 1, 3, 128, 128, generator=generator("cost"))
+    loss = losses.perceptual_loss("embedded", torch.device("cpu"))
+    made, kept = cost.keeping(torch.nn.Identity(), lambda: loss(fake.requires_grad_(), real))
+    assert kept == fake.nbytes
+    made.backward()
+    assert fake.grad.abs().sum() > 0
