@@ -186,6 +186,12 @@ def test_each_reason_is_of_a_claim_and_looks_up_what_can_be_measured():
         assert reason.sentence.endswith(".") and ". " not in reason.sentence and "\n" not in reason.sentence
 
 
+def test_of_every_claim_that_the_committed_records_do_not_bear_out_it_is_said_why(home):
+    unmet = ledger.unmet(ledger.ledger("demo"), "demo")
+    assert len(unmet) and not (unmet["because"] == "not known").any()
+    assert not (unmet["outcome"] == "not met").any()  # a reason that the records contradict is none
+
+
 def test_the_report_counts_the_ledger_where_there_is_one(home, tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     for name, line in (("05_t", 'results.save_table(t, "c", "table_claims", p)'), ("17_c", 'ledger.save(f, "claims", p)')):

@@ -55,7 +55,7 @@ TABLE_1: tuple[tuple[str, Test], ...] = (
         ),
     ),
     (
-        "GroupDNet's FPS more than twice MulNet's; ours runs MulNet as groups of one call, and FPS has no interval",
+        "GroupDNet's FPS more than twice MulNet's; FPS has an interval over seeds alone",
         lambda t, m: exceeds(t, "FPS", "groupdnet", "mulnet", 2),
     ),
     ("GroupDNet's SHE above MulNet's; a human study", lambda t, m: exceeds(t, "SHE", "groupdnet", "mulnet")),
