@@ -22,8 +22,9 @@ setup: $(PYTHON) ## make .venv with exactly the packages of requirements.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --config-settings editable_mode=compat --editable .
 	@touch $@
 
-reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook (resumes)
+reproduce: $(PYTHON) ## train, measure, and regenerate every table, figure and notebook, and the report (resumes)
 	$(SMIS) reproduce --preset $(PRESET) --seeds $(SEEDS) $(if $(PAPER),--paper $(PAPER)) $(if $(DATA_ROOT),--root $(DATA_ROOT))
+	$(SMIS) report --preset $(PRESET)
 
 report: $(PYTHON) ## tables, figures, claims and strips in one file, figures/report.html (and .pdf where a Chromium is)
 	$(SMIS) report --preset $(PRESET)
