@@ -267,6 +267,8 @@ def test_torchrun_and_devices_train_alike(home):
     ended = smis(devices, *COMMAND, "--devices", "2")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{devices / 'runs' / folder.name}\n"
+    log = (devices / "runs" / folder.name / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == [1]  # one of them writes
     a, b = (safetensors.torch.load_file(at / "runs" / folder.name / "weights.safetensors") for at in (torchrun, devices))
     assert all(torch.equal(a[key], b[key]) for key in a)
 

@@ -172,24 +172,23 @@ def unmet(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
     A reason is a claim too, tested on the records of its data set: "met" where they bear it out. A claim for which `reasons`
     has none is there with "not known".
     """
-    failed = [(number, f.claim) for number, f in _numbered(findings) if f.truth is False]
-    known = [REASONS[claim.paper, claim.text] for _, claim in failed if (claim.paper, claim.text) in REASONS]
-    tested = {f.claim: f for f in _checked(known, preset)}
+    failed = {number: f.claim for number, f in _numbered(findings) if f.truth is False}
+    known = {number: REASONS[key] for number, c in failed.items() if (key := (c.paper, c.text)) in REASONS}
+    tested = dict(zip(known, _checked(list(known.values()), preset), strict=True))
     rows = []
-    for _, claim in failed:
-        reason = REASONS.get((claim.paper, claim.text))
-        of = tested.get(reason) if reason else None
+    for number, claim in failed.items():
+        reason = tested.get(number)
         rows.append(
             {
                 "claim": claim.sentence,
-                "because": of.claim.sentence if of else "not known",
-                "tested as": of.claim.tested_as if of else "–",
-                "found": of.found if of else "–",
-                "outcome": OUTCOMES[of.truth if of else None],
+                "because": reason.claim.sentence if reason else "not known",
+                "tested as": reason.claim.tested_as if reason else "–",
+                "found": reason.found if reason else "–",
+                "outcome": OUTCOMES[reason.truth if reason else None],
             }
         )
     columns = ["claim", "because", "tested as", "found", "outcome"]
-    return pd.DataFrame(rows, index=pd.Index([number for number, _ in failed], name="number"), columns=columns)
+    return pd.DataFrame(rows, index=pd.Index(failed, name="number"), columns=columns)
 
 
 def summary(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -219,15 +218,15 @@ def caption(findings: Sequence[Finding], preset: str) -> str:
     )
 
 
-def page(findings: Sequence[Finding], preset: str) -> str:
-    """The ledger as Markdown: the summary, then a table for each paper."""
+def page(findings: Sequence[Finding], reasons: pd.DataFrame, preset: str) -> str:
+    """The ledger as Markdown: the summary, a table for each paper, and the reasons of `unmet`, where there are any."""
     whole = table(findings, preset)
     title, _, note = caption(findings, preset).partition(". ")
     parts = [f"# {title}", note, summary(findings).to_markdown(disable_numparse=True)]
     for name, (short, full, arxiv) in papers.CITED.items():
         mine = whole[whole.index.str.startswith(f"{name}-")].drop(columns="paper")
         parts += [f"## {short}", f"*{full}*, arXiv {arxiv}", mine.to_markdown(disable_numparse=True)]
-    if not (reasons := unmet(findings, preset)).empty:
+    if not reasons.empty:
         parts += ["## Not reproduced, and why", REASONS_NOTE, reasons.to_markdown(disable_numparse=True)]
     return "\n\n".join([*parts, f"`smis why {NAME} NUMBER found` leads to the records of a line."]) + "\n"
 
@@ -235,10 +234,10 @@ def page(findings: Sequence[Finding], preset: str) -> str:
 def save(findings: Sequence[Finding], name: str, preset: str) -> list[Path]:
     """figures/NAME.csv, .tex, and .md, the page; the summary as NAME_by_paper; where there are any, `unmet` as
     NAME_reasons. The files."""
-    said = caption(findings, preset)
-    saved = results.save_table(table(findings, preset), said, name, preset, page=page(findings, preset))
+    said, reasons = caption(findings, preset), unmet(findings, preset)
+    saved = results.save_table(table(findings, preset), said, name, preset, page=page(findings, reasons, preset))
     saved += results.save_table(summary(findings), f"Verdicts by paper, preset {preset}.", f"{name}_by_paper", preset)
-    if not (reasons := unmet(findings, preset)).empty:
+    if not reasons.empty:
         said = f"Claims that are not reproduced, and why, preset {preset}. {REASONS_NOTE}"
         saved += results.save_table(reasons, said, f"{name}_reasons", preset)
     return saved
