@@ -191,8 +191,9 @@ width = {n: control[n, fixed_m].interval[1] - control[n, fixed_m].interval[0] fo
 print("width of the interval:", ", ".join(f"n {n}: {w:.4f}" for n, w in width.items()))
 
 # %% [markdown]
-# Label maps are what the uncertainty comes from: the interval narrows with n. More pairs sharpen each map's own mean and
-# do little for the whole.
+# Label maps are what the uncertainty comes from: more pairs sharpen each map's own mean and do little for the whole. A
+# narrow interval at a small n is no certainty: a bootstrap of a handful of maps knows only how these few differ, and they
+# may be alike by chance. Of many maps it narrows as 1/sqrt(n).
 
 # %% [markdown]
 # ## Class by class

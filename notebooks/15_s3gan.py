@@ -168,10 +168,11 @@ figures = {
     "7_unsupervised": ("S3GAN Figure 7, unsupervised", list(paper.UNSUPERVISED)),
     "8_s3gan": ("S3GAN Figure 8", [*three, *(f"s2gan_{k}" for k in paper.PERCENTS)]),
 }
-how = f"{paper.DATA}, preset {preset}; lines across bars: sd over seeds, or 95 % over images of one seed"
 for name, (title, models) in figures.items():
     fig, ax = plt.subplots(figsize=(4.6, 0.5 + 0.28 * len(models)))
     print(title, bars(ax, models))
+    lines = results.bars(of_tokens[m, FID] for m in models if (m, FID) in of_tokens)
+    how = f"{paper.DATA}, preset {preset}; lines across bars: {lines}"
     viz.save(fig, f"fig_s3gan_{name}", f"{title}; orange: BIGGAN, all labels. {how}.", preset)
 
 # %% [markdown]

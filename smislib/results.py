@@ -196,7 +196,8 @@ class Cell:
     def __str__(self) -> str:
         text = significant(self.value)
         if self.seeds > 1:
-            text += f" ± {significant(float(np.std([r.value for r in self.records], ddof=1)), 2)}"
+            sd = float(np.std([r.value for r in self.records], ddof=1))
+            text += f" ± {significant(sd, 2)}" if sd else ""  # a count is the same for each seed
         elif self.interval:
             text += f" [{significant(self.interval[0])}, {significant(self.interval[1])}]"
         return provenance.note(text, self.records)
