@@ -297,7 +297,7 @@ def comparison(
         spread += ", brackets where a row has one seed: 95 % bootstrap interval over images"
     caption = (
         f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {len(seeds)} seed(s) ({', '.join(map(str, seeds))}); "
-        f"{spread}. [embedded] metrics use the small shipped networks and are not the papers' metrics. "
+        f"{spread}. {_sizes(used)}[embedded] metrics use the small shipped networks and are not the papers' metrics. "
         f"Published: {printed['confidence']}."
     )
     return table, caption
@@ -335,14 +335,27 @@ def grid_comparison(
             found = [ours.get((of.get(setting, ""), metric)) for of in rows.values()]
             frame[heading, f"reproduced as {metric}"] = [str(cell) if cell else "not run" for cell in found]
     table = pd.DataFrame(frame, index=pd.Index(rows, name="method"))
-    presets, seeds, data = _covered([r for cell in ours.values() for r in cell.records])
-    fewest = min((cell.seeds for cell in ours.values()), default=0)
+    used = [r for cell in ours.values() for r in cell.records]
+    presets, _, data = _covered(used)
+    counts = sorted({cell.seeds for cell in ours.values()} or {0})
     caption = (
-        f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {fewest} to {len(seeds)} seeds a cell; ± is the sd "
-        "over seeds, brackets the 95 % bootstrap interval over images where there is one seed. [embedded] metrics use a small "
+        f"Reproduced: preset {', '.join(presets)}, data {', '.join(data)}, {' or '.join(map(str, counts))} seed(s) a cell; "
+        "± is the sd over seeds, brackets the 95 % bootstrap interval over images where there is one seed. "
+        f"{_sizes(used)}[embedded] metrics use a small "
         f"shipped network and are not the paper's. Published: {printed[0]['confidence']}."
     )
     return table, caption
+
+
+def _sizes(records: Iterable[Record]) -> str:
+    """How many images, or label maps and pairs of codes for each, the metrics of a table are over: sentences for its caption."""
+    metrics = {}
+    for r in records:
+        if "n" in r.protocol:
+            pairs = f"{r.protocol['n']} label maps, {r.protocol.get('m')} pairs of codes each"
+            over = metrics.setdefault(pairs if "m" in r.protocol else f"{r.protocol['n']} images", {})
+            over[r.metric.replace("[embedded]", "")] = None
+    return "".join(f"{', '.join(names)}: over {over}. " for over, names in metrics.items())
 
 
 def _arrow(metric: str) -> str:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smislib import claims, presets, results, toy
+from smislib.claims import logic
 from smislib.config import DataSpec, to_dict
 from smislib.errors import SmisError
 from smislib.layers import AffineBatchNorm, CGNorm
@@ -222,17 +223,18 @@ def test_a_statement_of_several_comparisons_needs_all_of_them():
 
 @pytest.mark.parametrize(("statements", "table"), [(f"TABLE_{n}", f"table_{n}") for n in (3, 4, 5)])
 def test_the_statements_agree_with_the_printed_numbers(statements, table):
-    """On COCO-Stuff, the first data set: where both numbers of "better than" are printed, the first is higher."""
+    """On ADE20K, for which `rooms` stand: where both numbers are printed, they are as said."""
     printed, compared = results.published("SPADE_1903.07291", table), 0
-    column = printed["columns"].index("COCO mIoU")
+    column = printed["columns"].index("ADE mIoU")
+    least = {logic.BETTER: 1.0, logic.NO_WORSE: 1 / (1 + logic.MARGIN), logic.LEVEL: 1 / (1 + logic.MARGIN)}
     for _, comparisons in getattr(claims.gaugan, statements):
         for a, relation, b in comparisons:
             values = [printed["rows"].get(MODELS[row].title, [None] * 9)[column] for row in (a, b)]
-            if None not in values and relation == claims.logic.BETTER:
-                assert values[0] > values[1], (a, b)
+            if None not in values:
+                assert values[0] > least[relation] * values[1], (a, b)
                 compared += 1
     # of table 4 no number is known; table 5 calls SPADE by another name
-    assert compared == {"TABLE_3": 6, "TABLE_4": 0, "TABLE_5": 3}[statements]
+    assert compared == {"TABLE_3": 6, "TABLE_4": 0, "TABLE_5": 4}[statements]
 
 
 # --- the toy of mode collapse -----------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_seeds_are_counted_and_widen_the_interval():
 
 def test_a_training_that_diverged_widens_the_interval_and_not_below_what_can_be():
     runs = [fid("vspade", 19, 21), fid("vspade", 20, 22, seed=1), fid("vspade", 7000, 9000, seed=2)]
-    low, high = logic.bootstrap(runs)
+    low, high = logic.interval_of(runs)
     assert (low, high > 5000) == (0.0, True)
     with warnings.catch_warnings(action="error"):
         assert ledger.check(BETTER_FID, [*runs, fid("dscgan", 30, 34)]).verdict == "not decidable"
@@ -129,8 +129,8 @@ def test_the_summary_counts_and_takes_the_share_of_the_decided():
     yes, no = (ledger.check(BETTER_FID, [fid("vspade", *ends), fid("dscgan", 30, 34)]) for ends in ((20, 24), (40, 44)))
     open_ = ledger.check(BETTER_FID, [])
     summary = ledger.summary([yes, yes, no, open_])
-    assert summary.loc["SMIS"].tolist() == [4, 2, 1, 1, "67%"]
-    assert summary.loc["all"].tolist() == [4, 2, 1, 1, "67%"]
+    assert summary.loc["SMIS"].tolist() == [4, 2, 1, 1, "2 of 3 (67%)"]
+    assert summary.loc["all"].tolist() == [4, 2, 1, 1, "2 of 3 (67%)"]
     assert summary.loc["OASIS"].tolist() == [0, 0, 0, 0, "–"]
     assert list(summary.columns[1:4]) == list(VERDICTS.values())
 

@@ -34,7 +34,8 @@ TABLE_3: tuple[Statement, ...] = (
     ("SPADE in place of the norms improves pix2pixHD++, and more than concatenation does",
      (("pix2pixhdpp_spade", BETTER, "pix2pixhdpp"), ("pix2pixhdpp_spade", BETTER, "pix2pixhdpp_concat"))),
     ("the decoder with SPADE beats pix2pixHD++", (("spade_short", BETTER, "pix2pixhdpp"),)),
-    ("the compact decoder with SPADE beats pix2pixHD++ too", (("spade_compact", BETTER, "pix2pixhdpp"),)),
+    ("the compact decoder with SPADE, a third of its size, is no worse than pix2pixHD++",
+     (("spade_compact", NO_WORSE, "pix2pixhdpp"),)),
     ("the baseline pix2pixHD++ is stronger than pix2pixHD", (("pix2pixhdpp", BETTER, "pix2pixhd_short"),)),
 )  # fmt: skip
 TABLE_4: tuple[Statement, ...] = (
@@ -42,8 +43,8 @@ TABLE_4: tuple[Statement, ...] = (
     ("a kernel of 1x1 over the labels is worse than 3x3: it sees no context", (("spade_short", BETTER, "spade_kernel1"),)),
     ("a kernel of 5x5 over the labels does as well as 3x3", (("spade_short", LEVEL, "spade_kernel5"),)),
     ("more filters or fewer change little", (("spade_wide", LEVEL, "spade_short"), ("spade_compact", LEVEL, "spade_short"))),
-    ("SPADE does well with each parameter-free norm: all above pix2pixHD++",
-     tuple((row, BETTER, "pix2pixhdpp") for row in ("spade_short", "spade_unsynced", "spade_instance"))),
+    ("SPADE does well with other parameter-free norms than sync batch norm too: above pix2pixHD++",
+     tuple((row, BETTER, "pix2pixhdpp") for row in ("spade_unsynced", "spade_instance"))),
 )  # fmt: skip
 TABLE_5: tuple[Statement, ...] = (
     ("without the perceptual loss SPADE is worse", (("spade_short", BETTER, "spade_without_perceptual"),)),

@@ -3,15 +3,16 @@
 A check has three values: True or False where the intervals decide it, None where they overlap or where a record is
 missing. Checks combine by Kleene's logic: one False decides an "all", one True an "any", whatever is open elsewhere.
 
-Intervals are bootstraps: over the images of one training, over trainings and images where there are several seeds. Two values
-differ where their intervals do not meet. That is stricter than an interval of their difference, on purpose: a row is often
-one training, and images do not tell how another one would have gone.
+Intervals are of 95 %. Those of one training are bootstraps over images. Trainings are few, and a bootstrap of three is too
+narrow, so several seeds have Student's t; what the images add is the same for all seeds, which are measured on the same ones.
+Two values differ where the interval of their quotient, by Fieller, leaves out 1.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import stdtrit
 
 from .. import provenance
 from ..metrics import METRICS
@@ -22,8 +23,8 @@ Truth = bool | None
 Cells = Mapping[tuple[str, str], Cell]  # (model, metric) -> cell, as `results.cells` makes them
 Name = Callable[[str], str]  # "FID" -> "FID[embedded]" where that is the metric which was measured
 Test = Callable[[Cells, Name], Truth]
-RESAMPLES = 4000
 MARGIN = 0.1  # a share of the value that counts for nothing, where a paper calls two results alike
+FAR = 1.5  # times the value, where a paper calls one result far from another
 
 VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable"}
 OUTCOMES = {True: "met", False: "not met", None: "not decidable"}
@@ -47,44 +48,75 @@ class Estimate:
         return True if self.low > bound else False if self.high < bound else None
 
 
+@dataclass(frozen=True)
+class _Mean:
+    """A mean over seeds; the variance that it has of seeds, by so many degrees of freedom; how far its images let it vary."""
+
+    value: float
+    of_seeds: float
+    degrees: int
+    of_images: float
+
+    def reach(self, t: float) -> float:
+        """The square of half its interval, where seeds have Student's t."""
+        return t**2 * self.of_seeds + self.of_images**2
+
+
+def _mean(records: Sequence[Record]) -> _Mean | None:
+    """None where the spread is not known: of no record, or of one without an interval."""
+    values, n = np.array([r.value for r in records]), len(records)
+    halves = [(r.interval[1] - r.interval[0]) / 2 for r in records if r.interval]
+    if n == 0 or (n == 1 and not halves):
+        return None
+    of_seeds = float(values.var(ddof=1)) / n if n > 1 else 0.0
+    return _Mean(float(values.mean()), of_seeds, max(1, n - 1), float(np.mean(halves or 0)))
+
+
+def _t(*means: _Mean) -> float:
+    """Student's t of 95 % for the sum of what means vary between seeds; degrees of freedom by Welch and Satterthwaite."""
+    few = sum(m.of_seeds**2 / m.degrees for m in means)
+    return float(stdtrit(sum(m.of_seeds for m in means) ** 2 / few, 0.975)) if few else 0.0
+
+
 def estimate(cells: Cells, metric: str, model: str) -> Estimate | None:
     """A cell with its interval; None where it was not measured, or has no interval."""
     cell = cells.get((model, metric))
     if cell is None:
         return None
-    interval = bootstrap(cell.records)
+    interval = interval_of(cell.records)
     return Estimate(cell.value, *interval, cell.records) if interval else None
 
 
-def bootstrap(records: Sequence[Record]) -> tuple[float, float] | None:
-    """The 95 % interval of the mean over seeds: of one record its own, which is over images; None where it has none.
+def interval_of(records: Sequence[Record]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean over seeds; of one record its own, which is over images; None where it has none.
 
-    Of several, seeds are drawn with replacement, and for each that is drawn images, from its record's interval. Deviations
-    between seeds are scaled by sqrt(n/(n-1)): few seeds resampled as they are vary less than trainings do (Davison & Hinkley
-    1997, 2.4). None of our metrics can be negative, nor is an end of their interval.
+    None of our metrics can be negative, nor is an end of their interval.
     """
     if len(records) == 1:
-        interval = records[0].interval
-        return (interval[0], interval[1]) if interval else None
-    values, n = np.array([r.value for r in records]), len(records)
-    ends = np.array([r.interval or (r.value, r.value) for r in records])  # a count of one seed has no images to draw
-    low, high = (np.abs(ends - values[:, None]) / 1.96).T
-    rng = np.random.default_rng(0)
-    drawn, z = rng.integers(n, size=(RESAMPLES, n)), rng.standard_normal((RESAMPLES, n))
-    of_images = z * np.where(z < 0, low[drawn], high[drawn])
-    of_seeds = (values - values.mean())[drawn] * np.sqrt(n / (n - 1))
-    low_end, high_end = np.quantile(values.mean() + (of_seeds + of_images).mean(1), (0.025, 0.975))
-    return max(float(low_end), min(0.0, float(values.min()))), float(high_end)
+        return (records[0].interval[0], records[0].interval[1]) if records[0].interval else None
+    mean = _mean(records)
+    if mean is None:
+        return None
+    half = mean.reach(_t(mean)) ** 0.5
+    return max(mean.value - half, min(0.0, *(r.value for r in records))), mean.value + half
 
 
 def quotient(cells: Cells, metric: str, a: str, b: str) -> Estimate | None:
-    """How many times b's value a's is. From the ends of both intervals, so wider than a 95 % interval of its own."""
-    x, y = estimate(cells, metric, a), estimate(cells, metric, b)
+    """How many times b's value a's is, with the interval of a quotient of means, which are not negative (Fieller 1954).
+
+    Both may be measured on the same images, which would make their quotient surer than two samples do: that is not counted.
+    """
+    records = [cell.records if (cell := cells.get((model, metric))) else () for model in (a, b)]
+    x, y = map(_mean, records)
     if x is None or y is None:
         return None
+    sure_x, sure_y = (m.value**2 - m.reach(_t(x, y)) for m in (x, y))  # above 0 where a mean is above 0 for sure
+    both = x.value * y.value
+    far = both + max(0.0, both**2 - sure_x * sure_y) ** 0.5
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = [float(np.divide(p, q)) for p, q in ((x.value, y.value), (x.low, y.high), (x.high, y.low))]
-    return Estimate(*ends, x.records + y.records)
+        value, low, high = (float(np.divide(*of)) for of in ((x.value, y.value), (sure_x, far), (far, sure_y)))
+    low, high = low if sure_x > 0 else 0.0, high if sure_y > 0 else float("inf")
+    return Estimate(value, low, high, records[0] + records[1])
 
 
 def exceeds(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Truth:
@@ -98,24 +130,35 @@ def better(cells: Cells, metric: str, a: str, b: str) -> Truth:
     return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)))
 
 
-def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a is about as good as b at least: not where b is better, surely where a misses less than `MARGIN` of it.
+def far_better(cells: Cells, metric: str, a: str, b: str) -> Truth:
+    """Whether a is better than b by more than `FAR` times."""
+    return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)), FAR)
 
-    Open in between: intervals so wide that they meet do not make two values alike.
+
+def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
+    """Whether a misses b's value by less than `MARGIN` of it.
+
+    Open where the interval has both sides of that: intervals so wide that they meet do not make two values alike.
     """
     missing = quotient(cells, metric, *((b, a) if METRICS[metric].better == "up" else (a, b)))
     if missing is None:
         return None
-    return False if missing.low > 1 else True if missing.high < 1 + MARGIN else None
+    beyond = missing.above(1 + MARGIN)
+    return None if beyond is None else not beyond
 
 
 def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether neither of two is worse than the other."""
+    """Whether neither of two is worse than the other by `MARGIN`."""
     return every([no_worse(cells, metric, a, b), no_worse(cells, metric, b, a)])
 
 
-BETTER, LEVEL, NO_WORSE = "better than", "level with", "no worse than"
-RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {BETTER: better, LEVEL: level, NO_WORSE: no_worse}
+BETTER, FAR_BETTER, LEVEL, NO_WORSE = "better than", "far better than", "level with", "no worse than"
+RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {
+    BETTER: better,
+    FAR_BETTER: far_better,
+    LEVEL: level,
+    NO_WORSE: no_worse,
+}
 Comparison = tuple[str, str, str]  # (model, relation, model)
 
 
