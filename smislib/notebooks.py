@@ -10,6 +10,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 import papermill
 from filelock import FileLock
 from nbclient.exceptions import DeadKernelError
@@ -26,8 +27,8 @@ from .presets import check_preset
 
 MADE_FROM = "made_from"  # metadata of an executed copy
 STORED_BYTES = 500_000  # of a notebook in git, with its pictures
-# Quality of JPEG, colours of PNG: a stored notebook has the first with which it is small enough
-QUALITIES = ((90, 256), (80, 128), (70, 64), (60, 64), (50, 64), (40, 32))
+QUALITIES = (90, 80, 70, 60, 50, 40, 30)  # of JPEG: a stored notebook has the first with which it is small enough
+SHIFT = 14  # of 255: how far the colours of a stored diagram may be from those that were drawn
 PICTURE = ("image/png", "image/jpeg")  # what a stored picture may be
 
 
@@ -210,18 +211,18 @@ def without_injected(notebook: NotebookNode, values: dict[str, object]) -> Noteb
 
 
 def _small(notebook: NotebookNode) -> NotebookNode:
-    """With pictures in as many colours, or as true, as STORED_BYTES has room for: stored notebooks live in git. What is saved
-    in figures/ stays as it is.
+    """With pictures as true as STORED_BYTES has room for: stored notebooks live in git. What is saved in figures/ stays as
+    it is.
 
     Raises SmisError for a notebook that no quality makes small enough.
     """
     pictures = [o.data for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     drawn = [Image.open(io.BytesIO(base64.b64decode(data.pop("image/png")))).convert("RGB") for data in pictures]
-    for quality, colours in QUALITIES:
+    for quality in QUALITIES:
         for data, picture in zip(pictures, drawn, strict=True):
             for kind in PICTURE:
                 data.pop(kind, None)
-            kind, written = _compressed(picture, quality, colours)
+            kind, written = _compressed(picture, quality)
             data[kind] = base64.b64encode(written).decode()
         size = len(nbformat.writes(notebook).encode())
         if size <= STORED_BYTES:
@@ -229,12 +230,18 @@ def _small(notebook: NotebookNode) -> NotebookNode:
     raise SmisError(f"the notebook would have {size:,} bytes, more than {STORED_BYTES:,}: show fewer or smaller pictures.")
 
 
-def _compressed(picture: Image.Image, quality: int, colours: int) -> tuple[str, bytes]:
-    """A picture as PNG with a palette, best for diagrams, or as JPEG, best for images: its kind, and the fewer bytes."""
+def _compressed(picture: Image.Image, quality: int) -> tuple[str, bytes]:
+    """A picture as JPEG, whose colours are as finely sampled as its light, or as PNG of 256 colours, best for diagrams, where
+    that has fewer bytes and the colours hold: its kind, and the bytes.
+    """
+    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
     png, jpeg = io.BytesIO(), io.BytesIO()
-    picture.quantize(colours, dither=Image.Dither.NONE).save(png, "png", optimize=True)
-    picture.save(jpeg, "jpeg", quality=quality, optimize=True, progressive=True)
-    return min(zip(PICTURE, (png.getvalue(), jpeg.getvalue()), strict=True), key=lambda written: len(written[1]))
+    palette.save(png, "png", optimize=True)
+    picture.save(jpeg, "jpeg", quality=quality, optimize=True, progressive=True, subsampling=0)
+    small, in_palette = (np.asarray(p.convert("RGB").reduce(4), int) for p in (picture, palette))
+    holds = np.quantile(np.abs(small - in_palette).max(2), 0.99) <= SHIFT
+    kinds = list(zip(PICTURE, (png.getvalue(), jpeg.getvalue()), strict=True))[0 if holds else 1 :]
+    return min(kinds, key=lambda written: len(written[1]))
 
 
 def _assign(source: str, values: dict[str, object]) -> str:
