@@ -181,8 +181,8 @@ for ax, part, name in zip(axes, reach / reach.max(), classes.names, strict=True)
     ax.grid(False)
     ax.spines[:].set(visible=True, color="0.7")
 fig.colorbar(mesh, ax=axes, label="share of the largest", pad=0.015)
-caption = (f"|gradient| of γ at the middle pixel, {classes.names[1]}'s channels, by each class's mask. Untrained, preset {preset}, seed {seed}. "
-           "White is exactly 0.")  # fmt: skip
+caption = (f"|gradient| of γ at the middle pixel, {classes.names[1]}'s channels, by each class's mask. "
+           f"Untrained, preset {preset}, seed {seed}. White is exactly 0.")  # fmt: skip
 viz.save(fig, "fig_02_reach", caption, preset)
 print("pixels with a gradient:", (reach > 0).sum((1, 2)).tolist())
 
