@@ -60,6 +60,7 @@ preset = "demo"
 spec = presets.data_spec("mannequins", preset)
 classes = data.classes(spec)
 train, test = (data.open_split(spec, split) for split in ("train", "test"))
+made = f"preset {preset}, renderer seed {spec.seed}"  # for captions
 print(spec)
 print(len(train), "to train on,", len(test), "held out")
 
@@ -80,7 +81,7 @@ batch = data.collate([test[i] for i in range(8)])
 fig = viz.image_rows({"label map": viz.colour(batch["label_map"], classes), "image": batch["image"]}, size=1.2)
 swatches = [Rectangle((0, 0), 1, 1, facecolor=np.array(rgb) / 255, edgecolor="0.6") for rgb in classes.palette]
 fig.legend(swatches, classes.names, loc="lower center", bbox_to_anchor=(0.5, 0.9), ncols=8, handlelength=1, columnspacing=1.2)
-viz.save(fig, "fig_01_classes", f"Held-out mannequins and the palette of their classes, preset {preset}.", preset)
+viz.save(fig, "fig_01_classes", f"Held-out mannequins and the palette of their classes, {made}.", preset)
 print(pd.Series(classes.palette, classes.names, name="RGB").to_string())
 
 # %% [markdown]
@@ -115,7 +116,7 @@ images = torch.stack([torch.from_numpy(p["image"]).movedim(-1, 0).float() / 127.
 
 # %%
 fig = viz.image_rows({"": images}, ["original", *looks], size=1.3)
-viz.save(fig, "fig_01_appearance", "One geometry; each picture has one appearance drawn anew.", preset)
+viz.save(fig, "fig_01_appearance", f"One geometry; each picture has one appearance drawn anew; {made}.", preset)
 unchanged = all(np.array_equal(p["label_map"], pictures[0]["label_map"]) for p in pictures)
 print("label maps of all of them, expected the same, match:", unchanged)
 
@@ -138,7 +139,7 @@ ax.set_xticks(range(C), classes.names, rotation=40, ha="right")
 ax.set_yticks(range(C), classes.names)
 ax.grid(False)
 fig.colorbar(mesh, label="largest |correlation| of their colours", shrink=0.9)
-viz.save(fig, "fig_01_correlation", f"Correlation of the true colours over {n} training pictures.", preset)
+viz.save(fig, "fig_01_correlation", f"Correlation of the true colours over {n} training pictures, {made}.", preset)
 skin = [classes.names.index(name) for name in ("face", "arms", "legs")]
 print("between face, arms and legs, expected 1, match:", bool((correlation[skin][:, skin] > 0.999).all()))
 
@@ -155,12 +156,12 @@ print(f"largest correlation elsewhere, expected below 4/√n = {bound:.2f}, matc
 # %% [markdown]
 # ### How large is a class?
 #
-# The background fills most of a picture, shoes a sliver. A class that is small, or not there at all (long trousers hide the
-# legs), gets little gradient: keep these shares in mind when a small part looks worse than a large one.
+# The background fills most of a picture, shoes a sliver. A class that is small gets little gradient: keep these shares in
+# mind when a small part looks worse than a large one.
 
 # %%
 shares = torch.stack([data.one_hot(train[i]["label_map"][None], classes)[0].mean((1, 2)) for i in range(min(n, 500))])
-sizes = pd.DataFrame({"mean share": shares.mean(0), "sd": shares.std(0), "absent": (shares == 0).float().mean(0)}, classes.names)
+sizes = pd.DataFrame({"mean share": shares.mean(0), "sd": shares.std(0)}, classes.names)
 sizes.round(2)
 
 # %%
@@ -168,7 +169,7 @@ fig, ax = plt.subplots(figsize=(5.2, 2.4))
 ax.barh(classes.names, sizes["mean share"], xerr=sizes["sd"], color=np.array(classes.palette) / 255, edgecolor="0.5")
 ax.set(xlabel="share of the pixels", xscale="log")
 ax.invert_yaxis()
-viz.save(fig, "fig_01_sizes", f"Mean share of each class and its standard deviation over {len(shares)} pictures.", preset)
+viz.save(fig, "fig_01_sizes", f"Mean share of each class and its sd over {len(shares)} training pictures, {made}.", preset)
 print(f"largest: {sizes['mean share'].idxmax()}, smallest: {sizes['mean share'].idxmin()}")
 
 # %% [markdown]
@@ -193,7 +194,7 @@ for name, (known, shown) in scenes.items():
     swatches = [Rectangle((0, 0), 1, 1, facecolor=np.array(rgb) / 255, edgecolor="0.6") for rgb in known.palette]
     legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.9), "ncols": 8, "handlelength": 1, "columnspacing": 1.2}
     fig.legend(swatches, known.names, fontsize=7, **legend)
-    viz.save(fig, f"fig_01_{name}", f"Held-out {name} and the palette of their classes, preset {preset}.", preset)
+    viz.save(fig, f"fig_01_{name}", f"Held-out {name} and the palette of their classes, {made}.", preset)
     print(name, "classes in each picture:", [len(label_map.unique()) for label_map in shown["label_map"]])
 
 # %% [markdown]
@@ -211,7 +212,8 @@ for name, (known, shown) in scenes.items():
 # %%
 for name, images in anew.items():
     fig = viz.image_rows({"": images}, ["original"] + ["drawn anew"] * 7, size=1.2)
-    viz.save(fig, f"fig_01_{name}_anew", f"One of the {name}; in each picture all classes have other appearances.", preset)
+    caption = f"One of the {name}; in each picture all classes have other appearances; {made}."
+    viz.save(fig, f"fig_01_{name}_anew", caption, preset)
 print("mean over pixels of their standard deviation:", {name: f"{images.std(0).mean():.2f}" for name, images in anew.items()})
 
 # %% [markdown]
@@ -223,7 +225,7 @@ known, shown = scenes["streets"]
 labels = data.labels(shown, known)
 edge = labels[:, len(known) :].expand(-1, 3, -1, -1)
 fig = viz.image_rows({"image": shown["image"], "edge": 1 - 2 * edge}, size=1.2)
-viz.save(fig, "fig_01_edges", "Streets and their instance edges.", preset)
+viz.save(fig, "fig_01_edges", f"Streets and their instance edges, {made}.", preset)
 cars = known.names.index("car")
 found = [len(instances[instances // 1000 == cars].unique()) for instances in shown["instance_map"]]
 print(tuple(labels.shape), "= classes and edge, match:", labels.shape[1] == len(known) + 1, "| cars in each picture:", found)
@@ -232,15 +234,17 @@ print(tuple(labels.shape), "= classes and edge, match:", labels.shape[1] == len(
 # ## Photographs
 #
 # Rendered figures are clean. `photos` are not: random crops of the colour photographs that scikit-image and scikit-learn
-# ship, without a download. Their label maps come from clustering colour and position, so a "class" is a tone (say,
-# *navy* or *tan*) and no object. Test crops come from the right third of each photograph, which training never sees.
+# ship, without a download. Their label maps come from clustering colour, texture and position, so a "class" is a tone
+# (say, *navy* or *tan*) and no object. Test crops come from the right third of each photograph, which training never sees.
 
 # %%
 photo_spec = presets.data_spec("photos", preset)
 photo_classes = data.classes(photo_spec)
 photo_sets = {split: data.open_split(photo_spec, split) for split in ("train", "test")}
 lengths = {split: len(dataset) for split, dataset in photo_sets.items()}
-print(lengths, "with mirror images" if photo_spec.flip else "", "| classes:", ", ".join(photo_classes.names))
+cutting = f"Preset {preset}, seed {photo_spec.seed}"  # for captions
+count = f"{photo_spec.n_train} crops to train on" + f", mirrored {lengths['train']}" * photo_spec.flip
+print(f"{count}; {lengths['test']} held out | classes:", ", ".join(photo_classes.names))
 
 # %%
 available = photos.load()
@@ -258,7 +262,7 @@ for ax, name in zip(axes[0], shown, strict=True):
     ax.set_title(name)
     ax.set_axis_off()
     ax.set_anchor("N")
-viz.save(fig, "fig_01_crops", "Squares to train on (blue) and held out (orange): they never overlap.", preset)
+viz.save(fig, "fig_01_crops", f"Crops to train on (blue), held out (orange): they never overlap. {cutting}.", preset)
 crops = {split: [photos.crop(available, photo_spec.seed, split, i) for i in range(200)] for split in ("train", "test")}
 edges = {name: max(c.left + c.side for c in crops["train"] if c.photo == name) for name in shown}
 separate = all(c.left >= edges[c.photo] for c in crops["test"] if c.photo in shown)
@@ -269,7 +273,7 @@ cut = {split: data.collate([dataset[i] for i in range(9)]) for split, dataset in
 rows = {f"{split}, {key}": b[key] if key == "image" else viz.colour(b[key], photo_classes)
         for split, b in cut.items() for key in ("image", "label_map")}  # fmt: skip
 fig = viz.image_rows({name.replace("label_map", "labels"): images for name, images in rows.items()}, size=1.05)
-viz.save(fig, "fig_01_photos", f"Crops and their cluster labels, in the clusters' mean colours, preset {preset}.", preset)
+viz.save(fig, "fig_01_photos", f"Crops and their labels, in the clusters' mean colours. {cutting}.", preset)
 print("train", cut["train"]["name"][:3], "| test", cut["test"]["name"][:3])
 
 # %% [markdown]
@@ -390,5 +394,5 @@ print(f"{n} images become {len(mirrored)}; the first mirrored one is the first f
 print(f"mannequins: {n} + {len(test)} pictures, {C} classes, {len(mannequins.FACTOR_NAMES)} true factors for each class")
 for name, (known, _) in scenes.items():
     print(f"{name}: {len(known)} classes, {len(known.things)} of them with instances")
-print(f"photos: {photo_spec.n_train} + {photo_spec.n_test} crops of {len(available)} photographs, {len(photo_classes)} classes")
+print(f"photos: {count}; {photo_spec.n_test} held out; {len(available)} photographs, {len(photo_classes)} classes")
 print(f"faults found in the tiny folder: {len(report.faults)}")

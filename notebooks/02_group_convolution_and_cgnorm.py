@@ -108,9 +108,10 @@ print("the parts sum to the image, match:", torch.equal(rejoined, batch["image"]
 # %%
 cropped, _ = crop_by_class(batch["image"], labels)
 views = {"masked": split[0].unflatten(0, (C, 3)), "cropped": cropped[0].unflatten(0, (C, 3))}
-whole = {"masked": batch["image"][:1], "cropped": viz.colour(batch["label_map"][:1], classes)}
-fig = viz.image_rows({k: torch.cat([whole[k], views[k]]) for k in views}, ["whole", *classes.names], size=1.2)
-viz.save(fig, "fig_02_class_split", "What each group of the encoder sees. Mid-grey is 0.", preset)
+rows = {name: torch.cat([batch["image"][:1], parts]) for name, parts in views.items()}
+fig = viz.image_rows(rows, ["image", *classes.names], size=1.2)
+caption = f"What each group of the encoder sees of a held-out image; preset {preset}, renderer seed {spec.seed}. Mid-grey is 0."
+viz.save(fig, "fig_02_class_split", caption, preset)
 filled = {k: (v != 0).any(1).float().mean((1, 2)) for k, v in views.items()}
 print(pd.DataFrame({f"{k}: share not 0": v.tolist() for k, v in filled.items()}, classes.names).round(2))
 
@@ -174,12 +175,14 @@ print("other classes: gradient exactly 0, match:", bool((reach[torch.arange(C) !
 # %%
 fig, axes = plt.subplots(1, C, figsize=(10, 1.6))
 for ax, part, name in zip(axes, reach / reach.max(), classes.names, strict=True):
-    ax.imshow(part.where(part > 0, torch.nan), cmap="viridis_r", norm=LogNorm(1e-2, 1))
+    mesh = ax.imshow(part.where(part > 0, torch.nan), cmap="viridis_r", norm=LogNorm(1e-2, 1))
     ax.set_title(name, fontsize=8)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     ax.spines[:].set(visible=True, color="0.7")
-caption = f"|gradient| of γ at the middle pixel, {classes.names[1]}'s channels, by each class's mask. White is exactly 0."
+fig.colorbar(mesh, ax=axes, label="share of the largest", pad=0.015)
+caption = (f"|gradient| of γ at the middle pixel, {classes.names[1]}'s channels, by each class's mask. "
+           f"Untrained, preset {preset}, seed {seed}. White is exactly 0.")  # fmt: skip
 viz.save(fig, "fig_02_reach", caption, preset)
 print("pixels with a gradient:", (reach > 0).sum((1, 2)).tolist())
 
@@ -268,7 +271,8 @@ for row, (model, (matrices, groups)) in zip(axes, models.items(), strict=True):
 for ax in axes[-1]:
     ax.set_xlabel("code $z_c$")
 fig.colorbar(mesh, ax=axes, label="|gradient|, share of its row's largest", shrink=0.8, pad=0.015)
-viz.save(fig, "fig_02_isolation", "Which class's code moves which class's features. White is exactly 0: no path.", preset)
+caption = f"Which class's code moves which class's features; untrained, preset {preset}, seed {seed}. White is exactly 0."
+viz.save(fig, "fig_02_isolation", caption, preset)
 print("white cells, GroupDNet:", [int((m == 0).sum()) for m in measured])
 
 # %% [markdown]

@@ -93,8 +93,8 @@ for scale, outputs in enumerate(answers):
     print(f"D, scale {scale}:", " -> ".join(str(tuple(o.shape[1:])) for o in outputs))
 
 # %% [markdown]
-# At the small presets the code is one *vector* for each class. The paper's is a 4×4 map; its mean gave far cleaner samples
-# on small data (see DIFFERENCES.md). At paper width:
+# At the small presets the code is one *vector* for each class, the mean over the class's own cells; the paper's is a 4×4
+# map. Notebook 08 trains both (Table 3). At paper width:
 
 
 # %%
@@ -249,8 +249,8 @@ for name, title in titles.items():
     print(drawn_count(layers, f"smis/{name}/E"))
 
 # %% [markdown]
-# **Figures 9 and 10, the generators.** Where boxes merge, classes begin to share a group. DeepFashion and Cityscapes fall slowly;
-# ADE20K keeps its classes apart on the start grid alone, and so is the smaller network of the two with the most classes.
+# **Figures 9 and 10, the generators.** Where boxes merge, classes begin to share a group. DeepFashion and Cityscapes fall slowly.
+# ADE20K has the most classes and keeps them apart on the start grid alone; its generator is the smallest of the three.
 
 
 # %%

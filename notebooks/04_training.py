@@ -164,14 +164,14 @@ compare("KL term", terms["kl"], experiment.loss.kl * nats.mean())
 # %% [markdown]
 # ## Two learning rates, one schedule
 #
-# D and G have rates of their own (TTUR, the two time-scale update rule): D is to stay ahead. Adam, constant at first,
-# then linearly to zero.
+# D and G may have rates of their own (TTUR, the two time-scale update rule): as published, D learns faster and is to stay
+# ahead. The small presets give both the same rate. Adam, constant at first, then linearly to zero.
 
 # %%
 spec = experiment.train
-print(f"G {spec.lr_g}, D {spec.lr_d}: D learns {spec.lr_d / spec.lr_g:g} times as fast; Adam({spec.beta1}, {spec.beta2})")
-published = presets.TRAIN["paper"]
-print(f"as published: G {published.lr_g}, D {published.lr_d}, {published.lr_d / published.lr_g:g} times as fast")
+for name, rates in {f"preset {preset}": spec, "as published": presets.TRAIN["paper"]}.items():
+    ahead = "the same rate" if rates.lr_d == rates.lr_g else f"D learns {rates.lr_d / rates.lr_g:g} times as fast"
+    print(f"{name}: G {rates.lr_g}, D {rates.lr_d}, {ahead}; Adam({rates.beta1}, {rates.beta2})")
 print(f"{spec.steps} steps of batch {spec.batch}; constant for the first {spec.constant:.0%}, then linear to zero")
 
 # %% [markdown]
@@ -180,7 +180,7 @@ print(f"{spec.steps} steps of batch {spec.batch}; constant for the first {spec.c
 # %% tags=["nbval-ignore-output"]
 run = ready(experiment, measure=False)
 history = run.history()
-print(f"{run.experiment.name}: {len(history)} log entries, {history[-1]['seconds']:.0f} s of training")
+print(f"{run.experiment.name}: {len(history)} log entries, {history[-1]['step']} steps")
 
 # %%
 logged = torch.tensor([entry["lr"] for entry in history], dtype=torch.float64)
@@ -190,8 +190,8 @@ print("logged rate as the formula says, match:", torch.allclose(logged, spec.lr_
 
 # %%
 fig, ax = plt.subplots(figsize=(4.2, 2.2))
-ax.plot(steps, logged * spec.lr_d / spec.lr_g, label="D", drawstyle="steps-post", color="C1")
-ax.plot(steps, logged, label="G and E", drawstyle="steps-post", color="C0")
+ax.plot(steps, logged, label="G and E", drawstyle="steps-post", color="C0", linewidth=2.4)
+ax.plot(steps, logged * spec.lr_d / spec.lr_g, "--", label="D", drawstyle="steps-post", color="C1")
 ax.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
 ax.legend(fontsize=8, loc="lower left")
 viz.save(fig, "fig_04_learning_rate", f"Learning rates of {run.experiment.name}.", preset)
@@ -200,19 +200,19 @@ print(f"first {logged[0]:.2e}, last {logged[-1]:.2e}")
 # %% [markdown]
 # ## What a step costs
 #
-# The log says how long each part of a step took: fetching the batch, the step of G and E (both networks, D and the
-# perceptual network forward and back), the step of D.
+# What part of its time a step gives to fetching the batch, to the step of G and E (both networks, D and the perceptual
+# network forward and back), and to the step of D. Notebook 18 has more.
 
 # %% tags=["nbval-ignore-output"]
 share = run.shares()
-print(f"{history[-1]['seconds'] / history[-1]['step']:.3f} s/step: " + ", ".join(f"{k} {v:.1%}" for k, v in share.items()))
+print(", ".join(f"{part} {value:.0%}" for part, value in share.items()))
 
 # %% [markdown]
 # ## Curves
 #
 # A GAN's curves do not say how good the images are; they say whether the game is alive. D's hinge should settle between 0
-# (D has won) and 1 (D is blind). Reconstruction terms fall. The KL says how much E tells about an image, times its
-# weight, which itself may rise at first.
+# (D has won) and 1 (D is blind). The perceptual term should fall. Feature matching may stay where it is: the D that measures
+# it learns, too. The KL says how much E tells about an image, times its weight, which itself may rise at first.
 
 # %% tags=["nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 2.5), gridspec_kw={"wspace": 0.28})
@@ -229,29 +229,33 @@ print(last.round(3).to_dict())
 # ## Samples over time
 #
 # On the way the loop saves what it sees: six held-out images, each encoded and rebuilt, and two drawn codes. Here are
-# some of these sheets, read back: three reconstructions at the left, three draws of the same label maps at the right.
+# some of these sheets, read back: three images rebuilt, then the same three label maps with drawn codes.
 
 # %% tags=["nbval-ignore-output"]
 size = experiment.data.height, experiment.data.width
 sheets = {int(path.stem.split("_")[1]): viz.read_grid(path, size) for path in sorted((run.folder / "samples").glob("*.png"))}
 chosen = [list(sheets)[i] for i in torch.linspace(0, len(sheets) - 1, min(5, len(sheets))).round().int().tolist()]
 first = sheets[chosen[0]]
-rows = {"label map, real": torch.cat([first[0, :3], first[1, :3]])}
-rows |= {f"step {step}": torch.cat([sheets[step][2, :3], sheets[step][3, :3]]) for step in chosen}
+rows = {
+    f"{how} {i + 1}": torch.stack([*first[:2, i], *(sheets[step][row, i] for step in chosen)])
+    for row, how in ((2, "rebuilt"), (3, "drawn"))
+    for i in range(3)
+}
 print(len(sheets), "sheets; shown: steps", chosen)
 
 # %% tags=["nbval-ignore-output"]
-fig = viz.image_rows(rows, ["", "reconstruction", "", "", "drawn", ""], size=1.15)
+fig = viz.image_rows(rows, ["label map", "real", *(f"step {step}" for step in chosen)], size=1.0)
 viz.save(fig, "fig_04_samples_over_time", f"{run.experiment.name}: the same held-out label maps during training.", preset)
-moved = [(rows[f"step {chosen[-1]}"] - rows[f"step {step}"]).abs().mean().item() for step in chosen]
+made = torch.stack(list(rows.values()))[:, 2:]  # (6,steps,3,H,W)
+moved = (made - made[:, -1:]).abs().mean((0, 2, 3, 4)).tolist()
 print("mean |pixel - its last value|:", ", ".join(f"{step}: {m:.3f}" for step, m in zip(chosen, moved, strict=True)))
 
 # %% [markdown]
 # ## Reconstructions beside samples
 #
 # The test of the KL weight. A reconstruction uses the code that E found; a sample uses one from N(0,1). If E's codes do
-# not fill N(0,1), G meets codes that it never saw, and samples look worse than reconstructions. All ten images are
-# held out.
+# not fill N(0,1), G meets codes that it never saw, and samples look worse than reconstructions. So samples less clean than
+# the reconstruction ask for a higher weight, colours lost in the reconstruction for a lower one. All ten images are held out.
 
 # %%
 networks = runs.load(run.weights)
@@ -273,7 +277,8 @@ error = (rebuilt - shown["image"]).abs().mean()
 print(f"{len(rows)} rows of {len(shown['image'])}; mean |reconstruction - real| {error:.3f} on a scale of 0..2")
 
 # %% [markdown]
-# Is every part's colour right? The mean colour of each part, rebuilt against real, over the ten images:
+# Is every part's colour right? The mean colour of each part, rebuilt against real, over the ten images. A part that is off
+# by as much as these colours spread could as well have any part's colour.
 
 
 # %%
@@ -288,6 +293,7 @@ def part_means(images: torch.Tensor) -> torch.Tensor:
 off = (part_means(rebuilt) - part_means(shown["image"])).abs().mean(1)
 spread = (part_means(shown["image"]) - part_means(shown["image"]).mean(0)).abs().mean()
 print(f"mean colour of a part is off by {off.mean():.3f} (worst of {len(off)}: {off.max():.3f}); colours spread by {spread:.3f}")
+print(f"off by less than that spread: {(off < spread).sum()} of {len(off)} parts")
 
 # %% [markdown]
 # What the codes say: the KL of each class's code, in nats, mean over the ten images. A class of 0 nats tells nothing: its
@@ -342,7 +348,6 @@ print(f"{sum(equal)} of {len(equal)} tensors bitwise equal, expected all, match:
 # ## Summary
 
 # %% tags=["nbval-ignore-output"]
-print(f"{run.experiment.name}: {spec.steps} steps, {history[-1]['seconds'] / 60:.1f} min, {spec.batch} images a step")
-print("time: " + ", ".join(f"{part} {value:.0%}" for part, value in share.items()))
+print(f"{run.experiment.name}: {spec.steps} steps, {spec.batch} images a step")
 print(f"held-out reconstruction error {error:.3f} (0..2); a part's mean colour off by {off.mean():.3f}")
 print(f"resume equal to the straight run: {all(equal)}")

@@ -80,7 +80,7 @@ print(f"faults: we see {len(report.faults)}, expected 0, match: {report.ok}")
 train_set, test_set = (data.open_split(custom, split) for split in ("train", "test"))
 named = data.open_split(presets.data_spec("photos", preset), "test")
 same = all(torch.equal(test_set[i]["image"], named[i]["image"]) for i in range(5))
-print(f"{len(train_set)} crops to train on (mirrored ones included), {len(test_set)} to test on")
+print(f"{spec.n_train} crops to train on, with mirror images {len(train_set)}; {len(test_set)} to test on")
 print("`custom` on that folder gives what `photos` gives, match:", same)
 
 # %%
@@ -112,26 +112,29 @@ print(f"photographs where training ends left of testing: we see {sum(apart)}, ex
 images = str(min(presets.EVALUATION[preset].n_fid, len(test_set)))
 run = ready(presets.experiment("groupdnet", "photos", preset, seed, assignments={"evaluation.n_fid": images}))
 networks = runs.load(run.weights)
-print(f"{run.experiment.name}: {run.experiment.train.steps} steps, {run.history()[-1]['seconds']:.0f} s of training")
+print(f"{run.experiment.name}: {run.experiment.train.steps} steps of batch {run.experiment.train.batch}")
 
 # %% [markdown]
 # ## Look
 #
-# Held-out crops: rebuilt from their own codes, and drawn from N(0,1). The clusters fix the layout; the codes carry the
-# colours. What neither says (the petals' edges, the letters on a wall) the network must invent.
+# Held-out crops: rebuilt from their own codes, and drawn from N(0,1). The clusters are groups of colours, so a label map
+# says by itself much of what a crop looks like, and leaves less for the codes than one of parts does. A sample that looks
+# like the reconstruction, and not like the photograph, shows how little they carry.
 
 # %% tags=["nbval-ignore-output"]
 rng = generator(seed, "photos")
 rebuilt = reconstruct(networks, batch["image"], labels)
 rows = {"label map": viz.colour(batch["label_map"], classes), "photograph": batch["image"], "reconstruction": rebuilt}
-rows |= {f"sample {i + 1}": generate(networks, labels, draw(networks, len(labels), rng)) for i in range(3)}
+drawn = torch.stack([generate(networks, labels, draw(networks, len(labels), rng)) for _ in range(3)])
+rows |= {f"sample {i + 1}": images for i, images in enumerate(drawn)}
 fig = viz.image_rows(rows, columns)
 viz.save(fig, "fig_06_samples", f"{run.experiment.name}: held-out crops. Samples: z ~ N(0,1).", preset)
-print(f"mean |reconstruction - photograph| {(rebuilt - batch['image']).abs().mean():.3f} on a scale of 0..2")
+missed = (rebuilt - batch["image"]).abs().mean()
+print(f"mean |reconstruction - photograph| {missed:.3f}, |sample - reconstruction| {(drawn - rebuilt).abs().mean():.3f} (0..2)")
 
 # %% [markdown]
 # And one cluster at a time: the codes of a held-out photograph, with the code of one cluster drawn anew in each row, lit
-# in the first column.
+# in the first column. Where the change inside is near 0, or no larger than outside, a code has no hold on its cluster.
 
 # %%
 k = int((labels.mean((2, 3)) > 0.05).sum(1).argmax())  # the crop with the most clusters of some size
@@ -156,6 +159,7 @@ for name, images in rows.items():
     change, here = (images[3:] - images[2:3]).abs().mean((0, 1)), batch["label_map"][k] == classes.names.index(name)
     moves[name] = {"inside": change[here].mean().item(), "outside": change[~here].mean().item()}
 print(pd.DataFrame(moves).T.round(3).to_string())
+print("no more inside than outside:", ", ".join(name for name, m in moves.items() if m["inside"] <= m["outside"]) or "none")
 
 # %% [markdown]
 # ## Measure
@@ -164,7 +168,7 @@ print(pd.DataFrame(moves).T.round(3).to_string())
 #
 # - The `embedded` backbone was trained **on mannequins**. On photographs its features still tell colours and edges apart,
 #   so mCSD, mOCD and LPIPS rank networks on *these* data; nothing more. Never put them beside those of notebook 05.
-# - FID and KID compare features of that same network, over few crops of a handful of photographs: small numbers, wide
+# - FID and KID compare features of that same network, over few crops of a handful of photographs: few images, so wide
 #   intervals.
 # - There is no mIoU: the shipped segmenters know what is drawn here, not these clusters.
 #
@@ -173,17 +177,19 @@ print(pd.DataFrame(moves).T.round(3).to_string())
 
 # %% tags=["nbval-ignore-output"]
 records = results.in_reading(results.of_runs("photos", preset), "masked")
-metrics = [name for name in METRICS if any(r.metric == name for r in records)]
+measured = {r.metric: r for r in records}
+metrics = [name for name in METRICS if name in measured and name not in ("FPS", "s/step")]
 cells = results.cells(records, ["groupdnet"], metrics)
-table = pd.DataFrame(
-    [{"metric": name, "value": str(cells["groupdnet", name]), "what": METRICS[name].what} for name in metrics]
-).set_index("metric")
+table = pd.DataFrame({"value": [str(cells["groupdnet", name]) for name in metrics]}, pd.Index(metrics, name="metric"))
+kid = next((r for name, r in measured.items() if name.startswith("KID") and r.spread), None)
+if kid:  # it has no interval, but a spread over random subsets of the images
+    table.loc[kid.metric, "value"] += f" (sd {results.significant(kid.spread, 2)} over subsets)"
+table["what"] = [METRICS[name].what for name in metrics]
 caption = f"GroupDNet on photos, preset {preset}, seed {seed}; backbone trained on mannequins; brackets: 95 % bootstrap interval."
 results.save_table(table, caption, "table_photos", preset)
 print(table.to_string())
 
 # %%
-measured = {r.metric for r in records}
 print("no mIoU here, match:", "mIoU[embedded]" not in measured)
 
 # %% [markdown]
@@ -201,10 +207,12 @@ print("no mIoU here, match:", "mIoU[embedded]" not in measured)
 #
 #     run = ready(presets.experiment("groupdnet", "custom", "demo", root="FOLDER"))
 #
-# and everything above goes on from `run`. The experiment that these photographs would be as `custom`:
+# and everything above goes on from `run`. The experiment that these photographs would be as `custom`, at their size (that
+# of `custom` is another one):
 
 # %%
-mine = presets.experiment("groupdnet", "custom", preset, seed, root=spec.root)
+size = {"data.height": str(spec.height), "data.width": str(spec.width)}
+mine = presets.experiment("groupdnet", "custom", preset, seed, root=spec.root, assignments=size)
 print("model", mine.model, "| data", mine.data.name, "| size", (mine.data.height, mine.data.width), "| classes", mine.network.C)
 print("the same network as on `photos`, match:", mine.network == run.experiment.network)
 
@@ -222,7 +230,7 @@ except SmisError as error:
 
 # %% tags=["nbval-ignore-output"]
 inside, outside = (sum(m[side] for m in moves.values()) / len(moves) for side in ("inside", "outside"))
-print(f"{len(sources)} photographs, {len(train_set)} training crops, {len(classes)} clusters")
+print(f"{len(sources)} photographs, {spec.n_train} training crops, {len(classes)} clusters")
 print(f"one cluster's code drawn anew: change {inside:.3f} inside, {outside:.3f} outside (0..2)")
 ratio = next(name for name in metrics if name.startswith("mCSD/mOCD"))
-print(f"{ratio} {cells['groupdnet', ratio]}, held-out reconstruction error {(rebuilt - batch['image']).abs().mean():.3f}")
+print(f"{ratio} {cells['groupdnet', ratio]}, held-out reconstruction error {missed:.3f}")

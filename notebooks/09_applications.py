@@ -211,8 +211,9 @@ edits = {
 print({name: len(edit.instances(s, of["car"]) + edit.instances(s, of["person"])) for name, s in edits.items()}, "instances")
 
 # %% [markdown]
-# A code belongs to a class, not to an instance. So the inserted car looks like the cars that are there. With the code of
-# the street that it was cut from (`parts`, as in a mixture) all cars, the inserted one and the others, look like those.
+# A code belongs to a class, not to an instance. So the inserted car has the code of the cars that are there. With that of
+# the street that it was cut from (`parts`, as in a mixture) all cars, the inserted one and the others, get the code of
+# those. It need not bring their colour along: at `demo` this network is trained for few steps, and many codes carry little.
 
 # %%
 found = manipulations(nets["streets"], street, edits, {"a car, its code": {"parts": appearance(nets["streets"], donor, "car")}})
@@ -231,7 +232,7 @@ print(pd.DataFrame(change(found), edits).round(3).to_string())
 # ### A room: what was not there before
 #
 # A class that the image lacks has no appearance to keep. Its code is drawn from N(0,1), or it is that of the image it was
-# cut from; with neither, there is an error.
+# cut from; with neither, there is an error. Where the two lamps below look alike, the lamp's code carries little.
 
 # %%
 room, lamps, fires, of = test["rooms"][15], test["rooms"][8], test["rooms"][21], number["rooms"]
@@ -255,7 +256,7 @@ print(f"{len(edits)} edits")
 try:
     manipulations(nets["rooms"], room, edits)
 except SmisError as error:
-    print(error)
+    print(error, f"(Class {of['pendant lamp']} is the pendant lamp.)")
 
 # %%
 given = {name: {"parts": appearance(nets["rooms"], lamps, "pendant lamp")} for name in edits if "own" in name}
@@ -273,6 +274,8 @@ fig = viz.image_rows(rows, titles, size=1.25, outlines={"label map": found.regio
 caption = f"As SMIS Figure 6, semantic manipulation: a held-out room, preset {preset}, seed {seed}. Outlined: what was edited."
 viz.save(fig, "fig06_manipulation_rooms", caption, preset)
 print(pd.DataFrame(change(found), [name.replace("\n", " ") for name in edits]).round(3).to_string())
+drawn, own = (found.images[2 + list(edits).index(f"a lamp,\nits {which}")] for which in ("code drawn", "own code"))
+print(f"the two lamps differ by {(drawn - own)[:, found.regions[4]].abs().mean():.3f} (0..2)")
 
 # %% [markdown]
 # ## Style morphing
@@ -301,7 +304,8 @@ print(pd.DataFrame({name: path(found) for name, found in morphs.items()}).T.roun
 # %% [markdown]
 # `inside` is how far a pixel of the class goes from frame to frame in sum, `outside` the same for the rest of the image:
 # small, if only the class morphs. `straight` is the distance between the ends as a share of that way: near 1, a morph does
-# not wander through colours that neither image has.
+# not wander through colours that neither image has. The ends are what the codes have kept of the two images: where t = 0
+# does not look like the first, or `inside` is near 0, that class's code carries little.
 #
 # ### Figure 14: one class in each row
 
@@ -315,7 +319,8 @@ ways = pd.DataFrame({name: path(found) for name, found in single.items()}).T
 print(ways.round(3).to_string())
 
 # %% [markdown]
-# The same on streets and in rooms.
+# The same on streets and in rooms, whose networks are trained for fewer steps at `demo`. An `inside` near 0 says that the
+# class does not change: its code carries nothing yet.
 
 
 # %%

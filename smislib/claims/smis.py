@@ -132,7 +132,7 @@ OUR_READING: tuple[Comparison, ...] = tuple((ours, BETTER, other) for ours in ("
 
 
 def table_2(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
-    """What is said about SMIS Table 2, for each metric: data set -> its cells; statement, both values, verdict."""
+    """What is said about SMIS Table 2, for each metric: data set -> its cells; statement, who says it, both values, verdict."""
     rows = []
     for name, of in cells.items():
         many = name in MANY_CLASSES
@@ -143,6 +143,7 @@ def table_2(cells: Mapping[str, Cells], suffix: str = "") -> pd.DataFrame:
                     "data": name,
                     "metric": metric,
                     "statement": f"{MODELS[a].title} {relation} {MODELS[b].title}",
+                    "said by": "ours" if not many and (a, relation, b) in OUR_READING else "paper",
                     "found": found(of, metric, a, b),
                     "verdict": VERDICTS[RELATIONS[relation](of, metric, a, b)],
                 }
