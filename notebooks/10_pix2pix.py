@@ -271,8 +271,8 @@ for row, of in {"real": {c: pair[::-1] for c, pair in curves["L1"].items()}, **c
     print(f"{row:9} standard deviation " + ", ".join(f"{c} {width(of[c][0], c):4.1f}" for c in colour.BINS))
 
 # %% [markdown]
-# At `demo` L1 alone is the paper's case: its a and b are narrower than the real ones, more so than those of L1+cGAN. cGAN alone is
-# the other case: it overshoots. L1+cGAN overlaps most of the three.
+# At `demo` L1 alone is the paper's case: its a and b are narrower than the real ones, more so than those of L1+cGAN. cGAN alone
+# is the other case: it overshoots. L1+cGAN overlaps most of the three.
 
 # %% tags=["nbval-ignore-output"]
 columns = {"Lab L": "L", "Lab a": "a", "Lab b": "b", "Sharpness": None}
