@@ -92,14 +92,15 @@ print("output = beta(labels), match:", torch.allclose(modulated, beta, atol=1e-9
 
 # %% tags=["nbval-ignore-output"]
 stages = {"convolution": before, "instance norm": after, "SPADE": modulated}
-fig, axes = plt.subplots(1, 3, figsize=(8.4, 1.6), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(8.4, 2.2), sharey=True)
 for ax, (name, features) in zip(axes, stages.items(), strict=True):
     shown = ax.imshow(features[:, :, 8, 8], cmap="RdBu_r", vmin=-0.6, vmax=0.6)
-    ax.set(title=name, xlabel="channel", yticks=range(C))
+    ax.set(title=name, xlabel="channel", yticks=range(C), aspect="auto")
     ax.grid(False)
 axes[0].set_ylabel("class")
 fig.colorbar(shown, ax=axes)
-viz.save(fig, "fig_spade_uniform_maps", "Features in the middle of a label map that is one class everywhere.", preset)
+caption = f"Features in the middle of a label map that is one class everywhere. Seed {seed}, any preset."
+viz.save(fig, "fig_spade_uniform_maps", caption, preset)
 
 # %% [markdown]
 # The same in a trained network: what stands behind the first norm of pix2pixHD, for label maps of one class, and for a
@@ -149,6 +150,7 @@ for name in folders:
 table = pd.concat(parts, axis=1)
 caption = caption.replace(f"data {name}", f"data {', '.join(folders)}")
 results.save_table(table, f"SPADE Table 1. {caption}", "table_spade_1_comparison", preset)
+print(caption)
 table.T
 
 # %% tags=["nbval-ignore-output"]
@@ -274,17 +276,22 @@ print("points:", len(gaugan.TABLE_3), "published,", sum((row, metrics[0]) in of_
 # ## Table 4: variations of SPADE itself
 #
 # What the generator starts from, how far γ and β look, how wide it is, which norm is inside. No legible copy of the paper's
-# numbers was found.
+# numbers was found. The width goes by the number of parameters that it has in the paper; ours is thinner.
 
 # %% tags=["nbval-ignore-output"]
+WIDTH = "as wide as the paper's"
 lines = {
-    f"{what}: {value}": {metric: str(of_rows.get((row, metric), "not run")) for metric in metrics}
+    f"{what}: {value.replace('#params', WIDTH)}": {m: str(of_rows.get((row, m), "not run")) for m in metrics}
     for what, values in gaugan.TABLE_4.items()
     for value, row in values.items()
 }
 table = pd.DataFrame(lines).T
 table.insert(0, "published mIoU", "not available")
+varied = dict.fromkeys(row for values in gaugan.TABLE_4.values() for row in values.values())
+unprinted = results.published("SPADE_1903.07291", "table_4")
+caption = results.comparison(records, varied, dict.fromkeys(metrics), unprinted)[1]
 results.save_table(table, f"SPADE Table 4. {caption}", "table_spade_4_variations", preset)
+print(caption)
 table
 
 # %% [markdown]
@@ -297,6 +304,7 @@ appendix = results.published("SPADE_1903.07291", "table_5")
 appendix["rows"][MODELS["spade_short"].title] = appendix["rows"]["Ours"]  # as the row is called in Table 3
 table, caption = results.comparison(records, gaugan.TABLE_5, {metrics[0]: theirs}, appendix)
 results.save_table(table, f"SPADE Table 5. {caption}", "table_spade_5_training", preset)
+print(caption)
 table
 
 # %% [markdown]

@@ -83,6 +83,7 @@ METRICS = {FID: "FID", IS: "IS"}
 rows = {paper.TITLES[model]: {"": model} for model in paper.UNSUPERVISED}
 table, caption = results.grid_comparison(records[paper.DATA], rows, METRICS, printed("table_2", "table_14"))
 results.save_table(table, f"S3GAN Tables 2 and 14. {caption} {whence[paper.DATA]}", "table_s3gan_2_unsupervised", preset)
+print(caption)
 table
 
 # %% [markdown]
@@ -105,8 +106,11 @@ table = pd.DataFrame(
     },
     index=["Top-1 error (%)", "Top-5 error (%)"],
 )
-caption = f"S3GAN Table 3, {paper.DATA}, preset {preset}; published on ImageNet. {whence[paper.DATA]}"
+caption = (
+    f"S3GAN Table 3, {paper.DATA}, preset {preset}: {e.network.C} classes; published on ImageNet, 1,000. {whence[paper.DATA]}"
+)
 results.save_table(table, caption, "table_s3gan_3_errors", preset)
+print(caption)
 table
 
 # %% [markdown]
@@ -125,6 +129,7 @@ def at_shares(*methods):
 rows = at_shares("s2gan", "s2gan_co", "s3gan", "s3gan_co")
 table, caption = results.grid_comparison(records[paper.DATA], rows, METRICS, printed("table_4", "table_12"))
 results.save_table(table, f"S3GAN Tables 4 and 12. {caption} {whence[paper.DATA]}", "table_s3gan_4_semi_supervised", preset)
+print(caption)
 table
 
 # %% [markdown]
@@ -135,6 +140,7 @@ soft = printed("table_5", "table_13")
 soft[0]["rows"]["S2GAN SOFT"] = soft[0]["rows"]["S2GAN + SOFT"]  # Table 5 writes it with a plus
 table, caption = results.grid_comparison(records[paper.DATA], at_shares("s2gan", "s2gan_soft"), METRICS, soft)
 results.save_table(table, f"S3GAN Tables 5 and 13. {caption} {whence[paper.DATA]}", "table_s3gan_5_soft", preset)
+print(caption)
 table
 
 # %% [markdown]
@@ -198,7 +204,8 @@ print("at the end:", last)
 # %% [markdown]
 # ## Look at it
 #
-# Every method, the same codes; where its classes are the true ones, the same classes.
+# The methods that `make reproduce` trains of itself (not CLUSTERING (SS) and S3GAN-CO), the same codes; where its classes are the
+# true ones, the same classes.
 
 # %% tags=["nbval-ignore-output"]
 sheet = {"real": presets.batch(runs.load(ready(e).weights), "test", 10)["image"]}
@@ -209,7 +216,12 @@ for model, _ in paper.EXPERIMENTS:
         y = conditions(networks, sheet["real"], rng)
         sheet[MODELS[model].title] = generate(networks, y, draw(networks, len(y), generator(seed, "codes")))
 fig = viz.image_rows(sheet, size=0.62)
-viz.save(fig, "fig_s3gan_samples", f"Samples of each method, {paper.DATA}, preset {preset}, seed {seed}.", preset)
+viz.save(
+    fig,
+    "fig_s3gan_samples",
+    f"Samples of {len(sheet) - 1} of the methods, {paper.DATA}, preset {preset}, seed {seed}.",
+    preset,
+)
 print("spread of a pixel over images:", {title: round(images.std(0).mean().item(), 2) for title, images in sheet.items()})
 
 # %% [markdown]
@@ -240,6 +252,7 @@ caption = f"{paper.REAL}, preset {preset}, seeds {seeds}; ± is the sd over seed
 results.save_table(
     table, f"S3GAN's methods on handwritten digits, by the share of labels. {caption}", "table_s3gan_digits", preset
 )
+print(caption)
 table
 
 # %% [markdown]

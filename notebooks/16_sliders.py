@@ -24,9 +24,9 @@
 # | memory | 1 GB |
 # | device | CPU |
 #
-# **You will see** every widget of `smislib.ui`, each on a loaded model: one call, one widget. In JupyterLab they move; on
-# GitHub, in print and when a notebook runs headless, the same cell shows a strip of what they would show. `make app` opens
-# the explorer, the mixer and the painter in a browser without any notebook.
+# **You will see** the widgets of `smislib.ui`, each on a loaded model: one call, one widget. (`rate` asks people: see
+# notebook 10.) In JupyterLab they move; on GitHub, in print and when a notebook runs headless, the same cell shows a strip of
+# what they would show. `make app` opens the explorer, the mixer and the painter in a browser without any notebook.
 
 # %% tags=["nbval-ignore-output"]
 import pandas as pd
@@ -45,7 +45,8 @@ seed = 0
 #
 # Each row is a class. Its slider goes along the line from code a to code b; the arrow draws another b; the lock keeps a class
 # where it is while *all* moves. The outline is the class that moved last, and the heat map is what changed with it: bright
-# pixels outside of the outline are what leaked.
+# pixels outside of the outline are what leaked. Face, arms and legs of mannequins share one skin (notebooks 01 and 05): the
+# code of the legs alone does next to nothing here.
 
 # %% tags=["widget"]
 networks = smislib.load("shipped")
@@ -126,7 +127,9 @@ ui.classes(loaded["biggan"])
 # %% [markdown]
 # ## Watching a training
 #
-# The monitor reads the log and the samples of a run while it grows; of a finished one it shows how it went.
+# The monitor reads the log and the samples of a run while it grows; of a finished one it shows how it went. A curve is a term of
+# a loss, of G's (`g_`) or of D's (`d_`). Here of OASIS (notebook 13): `g_segmentation`, `d_real` and `d_fake` are cross
+# entropies, `d_labelmix` is how far what D says of a mixture is from what it says of its parts.
 
 # %% tags=["widget", "nbval-ignore-output"]
 ui.monitor(store["oasis"])

@@ -113,7 +113,8 @@ for number, line in table.iterrows():
 # ## What did not come out, and why
 #
 # A reason is a claim too, ours this time, and tested as theirs are (`smislib/claims/reasons.py`): "met" where our records bear it
-# out, "not decidable" where they leave it open, or are of something else.
+# out, "not decidable" where they leave it open, or are of something else. Where there is "no record", the place to look at is
+# named; `d_rotation` in a log is D's loss at telling how a picture was turned.
 
 # %% tags=["nbval-ignore-output"]
 for number, line in ledger.unmet(findings, preset).iterrows():
@@ -124,12 +125,14 @@ for number, line in ledger.unmet(findings, preset).iterrows():
 # ## From a number to its training
 #
 # `smis why claims NUMBER found`, or `smis why` with any table, row and column, says where a number comes from: record, run,
-# experiment, weights, code, protocol, and the command that makes it again. Here of the first claim that is decided.
+# experiment, weights, code, protocol, when and how it was measured, and the command that makes it again. Here are two steps of
+# its answer, from the number to its records and on to the command of each, for the first claim that is decided.
 
 # %% tags=["nbval-ignore-output"]
 decided = next((number for number, line in table.iterrows() if line["verdict"] != VERDICTS[None]), table.index[0])
 for line in why(str(paths.figures(preset) / "claims.csv"), decided, "found", preset):
-    print(line)
+    if not line.startswith("  ") or line.split()[0] in ("record", "again"):
+        print(line)
 
 # %% [markdown]
 # ## Summary

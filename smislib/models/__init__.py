@@ -113,10 +113,10 @@ MODELS: dict[str, Model] = {
     "pix2pix_pixelgan": _pix2pix("pix2pix, PixelGAN"),
     "pix2pix_patch16": _pix2pix("pix2pix, small patches"),
     "pix2pix_imagegan": _pix2pix("pix2pix, ImageGAN"),
-    # the rows of SPADE tables 3 to 5, by their printed names
+    # the rows of SPADE tables 3 to 5, by their printed names where those hold here
     "spade_short": _spade("decoder w/ SPADE (Ours)", multimodal=False),
     "spade_compact": _spade("compact decoder w/ SPADE", multimodal=False),
-    "spade_wide": _spade("#params 141M", multimodal=False),
+    "spade_wide": _spade("as wide as the paper's 141M", multimodal=False),
     "spade_concat": _spade("decoder w/ Concat", multimodal=False),
     "spade_noise": _spade("random input"),
     "spade_kernel5": _spade("kernelsize 5x5", multimodal=False),

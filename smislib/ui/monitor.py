@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as w
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 from PIL import Image
 
 from .. import runs, viz
@@ -19,6 +20,7 @@ EVERY = 3.0  # seconds between two looks
 TIMES = ("step", "seconds", "lr")  # in a line of the log; all else are terms, but for the seconds of each part
 RECENT = 20  # lines of the log that the rate is of
 WIDTH = 480  # pixels of the samples, at least
+TICKS = (-1000, -100, -10, -1, 0, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000)  # of the terms
 
 
 def monitor(run: Run | Experiment | str, every: float = EVERY) -> "Monitor":
@@ -79,7 +81,8 @@ class Monitor(live.Panel):
             axes[0, 1].set_axis_off()
             axes[0, 1].set_title(f"samples, {_step(sheet)} steps")
         progress = said(history, self.run.experiment.train.steps, self.run.finished)
-        fig.suptitle(f"{self.run.experiment.name}: {progress}")
+        progress = progress.partition(" in ")[0] if self.run.finished else progress  # a notebook keeps it: no timings
+        fig.suptitle(f"{self.run.experiment.name}, {progress}")
         fig.tight_layout()
         return fig
 
@@ -113,6 +116,9 @@ def _draw(history: list[dict], ax: plt.Axes) -> None:
     if terms:
         viz.curves(history, list(terms), ax=ax).legend(ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         ax.set_yscale("symlog", linthresh=1)  # terms differ by orders, and those of a GAN may be negative
+        ax.yaxis.set_major_locator(FixedLocator(TICKS))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_ylabel("value (logarithmic from 1 on)")
     else:
         ax.text(0.5, 0.5, "nothing logged yet", ha="center", va="center", transform=ax.transAxes)
         ax.set_axis_off()
