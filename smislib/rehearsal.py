@@ -1,7 +1,6 @@
 """`smis train --dry-run`: what a training would take, before its data is here. A few real steps on random images."""
 
 import itertools
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from .data.spec import Classes
 from .errors import SmisError
 from .losses import perceptual_loss
 from .models import MODELS
+from .processes import cores
 from .runs import Run
 from .sample import Noise, generator
 from .train import train_on
@@ -125,7 +125,7 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
         experiment=experiment,
         parameters={name: sum(p.numel() for p in player.parameters()) for name, player in networks.named_children()},
         missing=missing,
-        device=torch.cuda.get_device_name() if on_gpu else f"{os.cpu_count()} CPU cores",
+        device=torch.cuda.get_device_name() if on_gpu else f"{cores()} CPU cores",
         batch=batch,
         measured=len(seconds),
         per_device=per_device,

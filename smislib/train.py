@@ -22,7 +22,7 @@ from tqdm import tqdm
 from . import atomic, data, presets, processes, runs, viz
 from .config import Experiment, TrainSpec
 from .data.loading import StepSampler, loader
-from .data.presized import cores
+from .data.presized import decoders
 from .errors import SmisError
 from .layers import ParamFreeBatchNorm
 from .losses import Terms, perceptual_loss
@@ -114,7 +114,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     start, seconds = _resume(run, fabric, networks, averaged, optimizers)
     share = (fabric.global_rank, fabric.world_size)
     sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, experiment.seed, range(start, spec.steps), *share)
-    workers = 0 if on_cpu else max(1, cores() // getattr(fabric.strategy, "num_processes", 1))  # of this node's processes
+    workers = 0 if on_cpu else max(1, decoders() // getattr(fabric.strategy, "num_processes", 1))  # of this node's processes
     batches = loader(train_set, sampler, workers=workers, pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
