@@ -77,14 +77,20 @@ def _locked(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, cla
             _train(fabric, run, train_set, test_set, classes, progress and fabric.is_global_zero)
 
 
-def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
-    spec = experiment.train
+def images_of_device(spec: TrainSpec, devices: int, nodes: int) -> int:
+    """How many of a batch each device has. Raises SmisError where it does not divide evenly among them and into their parts."""
     if devices < 1 or nodes < 1 or spec.batch % (devices * nodes * spec.accumulate):
         parts = f", of {spec.accumulate} parts each" if spec.accumulate > 1 else ""
         raise SmisError(
             f"train.batch={spec.batch} is the batch over all devices and must divide evenly among them; "
             f"found {devices} device(s) on each of {nodes} node(s){parts}."
         )
+    return spec.batch // (devices * nodes)
+
+
+def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
+    spec = experiment.train
+    images_of_device(spec, devices, nodes)
     if spec.precision == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())):
         raise SmisError(  # else Fabric goes on with other numbers
             "precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed. A run begun with it resumes where one is."
