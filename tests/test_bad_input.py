@@ -229,7 +229,7 @@ COMMANDS = [
     ("train groupdnet --preset smoke --data cityscapes --root nowhere", "nowhere is not a folder"),
     ("train pix2pix --preset smoke --data facades --root nowhere", "nowhere"),
     ("train biggan --preset smoke --data classes --root nowhere", "nowhere is not a folder"),
-    ("train groupdnet --data custom --root " + "x" * 300, "x" * 200),
+    ("train groupdnet --data custom --root " + "x" * 300, "x" * 100),
     ("train groupdnet --data custom --root " + "x/" * 3000, "x/x/x"),
     ("eval nothing", "is empty"),
     ("eval --device cpu", "Missing argument"),
