@@ -158,7 +158,7 @@ def from_dict(cls: type[Any], values: dict) -> Any:
     for key in values:
         if key not in fields:
             raise did_you_mean(f"{cls.__name__} key", key, fields)
-    missing = [k for k, f in fields.items() if k not in values and f.default is dataclasses.MISSING]
+    missing = [k for k, f in fields.items() if k not in values and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
         raise SmisError(f"{cls.__name__} lacks {', '.join(missing)}.")
     return cls(**{key: _convert(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()})

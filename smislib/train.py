@@ -183,7 +183,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
             if keeps and not all(p.isfinite().all() for p in networks.parameters()):
                 bad = min(bad, step)  # finite losses, but their gradients were not
             if bad < spec.steps:
-                _stop_on_non_finite(fabric, run, train_set, bad, terms)
+                _stop_on_non_finite(fabric, run, train_set, bad, step, terms)
         if logs:
             seconds += sum(spent.values())
             means = fabric.all_reduce(torch.stack([v.float() for v in terms.values()]), reduce_op="mean").tolist()
@@ -345,7 +345,7 @@ class _Log:
                 self.file.write(line)
 
 
-def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, terms: Terms) -> None:
+def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, noticed: int, terms: Terms) -> None:
     spec, path = run.experiment.train, run.folder / f"nonfinite_step{step}.pt"
     if fabric.is_global_zero:
         sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, run.experiment.seed, range(0))
@@ -354,8 +354,8 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
         atomic.write(path, lambda temporary: torch.save(batch, temporary))
     raise SmisError(
         f"{run.experiment.name}: the loss or its gradient is not finite since step {step} "
-        f"({', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. The last checkpoint is "
-        "intact: lower train.lr_g or train.lr_d, use precision 32-true, or look at that batch."
+        f"(step {noticed}: {', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. "
+        "The last checkpoint is intact: lower train.lr_g or train.lr_d, use precision 32-true, or look at that batch."
     )
 
 

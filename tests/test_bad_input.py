@@ -155,6 +155,7 @@ VALUES = [  # what --set is given, words of the message
     ("network.d_layers=1000000", "d_layers is from 1 to 16|1000000"),
     ("network.d_scales=0", "d_scales is from 1 to 16|found 0"),
     ("network.fusion=1000000", "fusion is from 0|1000000"),
+    ("network.fusion=1", "fusion_channels of 1 or more"),
     ("loss.kl=NaN", "NaN"),
     ("loss.k=1", "unknown VaeGan key 'k'"),
     ("seed=3", "seed cannot be assigned"),
