@@ -48,13 +48,10 @@ def train(
         print(rehearse(experiment, accelerator=accelerator, devices=devices, nodes=nodes))
         return
     if measure:
-        from .evaluate import HeldOut, judges
+        from .evaluate import check
         from .evaluate import evaluate as evaluate_run
-        from .models import MODELS
 
-        judges(experiment)  # missing weights are an error now, not after the training; and so are too few images
-        if MODELS[model].generates:
-            HeldOut(experiment.data, experiment.evaluation.n_fid)
+        check(experiment)
     run = train_experiment(experiment, accelerator=accelerator, devices=devices, nodes=nodes, progress=progress)
     if processes.is_first():
         print(run.folder)

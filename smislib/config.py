@@ -17,6 +17,7 @@ from .errors import SmisError, did_you_mean
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")  # of Lightning Fabric, those that keep float32 weights
 OPTIMIZERS = ("adam", "sgd")
 LARGEST = 2**31 - 1  # of a count or a seed
+FEWEST = 4  # images: a subset of KID holds half of them, and compares pairs
 
 ADDED = {"added": True}  # metadata of a field that came later: while it has its default, older experiments keep their hash
 
@@ -92,14 +93,14 @@ class EvalSpec:
     """The protocol of the measurements: how many images, label maps, pairs."""
 
     n_fid: int  # images for FID, KID and segmentation, real and generated
-    n_maps: int  # n label maps per class for mCSD, mOCD and LPIPS (SMIS 4.3: 100); 0: these are not measured
+    n_maps: int  # n label maps per class for mCSD, mOCD and LPIPS (SMIS 4.3: 100), of which intervals need 2; 0: not measured
     m_pairs: int  # m pairs of codes per label map (SMIS 4.3: 19)
     backbone: str = "embedded"  # "embedded", or "paper": AlexNet for LPIPS, Inception-v3 for FID, SegFormer for mIoU
     seed: int = 0
 
     def __post_init__(self):
-        _at_least(self, 2, "n_fid")
-        _at_least(self, 0, "n_maps")
+        _at_least(self, FEWEST, "n_fid")
+        _at_least(self, 2 if self.n_maps == 1 else 0, "n_maps")
         _at_least(self, 1, "m_pairs")
         if self.backbone not in ("embedded", "paper"):
             raise did_you_mean("backbone of the metrics", self.backbone, ("embedded", "paper"))
@@ -157,7 +158,7 @@ def from_dict(cls: type[Any], values: dict) -> Any:
     for key in values:
         if key not in fields:
             raise did_you_mean(f"{cls.__name__} key", key, fields)
-    missing = [k for k, f in fields.items() if k not in values and f.default is dataclasses.MISSING]
+    missing = [k for k, f in fields.items() if k not in values and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
         raise SmisError(f"{cls.__name__} lacks {', '.join(missing)}.")
     return cls(**{key: _convert(hints[key], value, f"{cls.__name__}.{key}") for key, value in values.items()})

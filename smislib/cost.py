@@ -51,14 +51,17 @@ def of_step(experiment: Experiment, batch: int) -> Cost:
         examples["labels"] = torch.empty(batch, s.label_channels, spec.height, spec.width)
     objective, noise = model.objective(experiment.loss, perceptual_loss(experiment.loss.backbone, META)), Noise(generator("cost"))
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: _backward}) as counter:
-        networks.D.requires_grad_(False)
+        if networks.D:
+            networks.D.requires_grad_(False)
         (terms, fake), activations = keeping(networks, lambda: objective.generator(networks, examples, noise, 1.0))
         sum(terms.values()).backward()
-        networks.D.requires_grad_(True)
-        if not experiment.train.reuse_fake:
-            with torch.no_grad():
-                fake = objective.fake(networks, examples, noise)
-        sum(objective.discriminator(networks, examples, fake.detach(), noise).values()).backward()
+        if networks.D:
+            networks.D.requires_grad_(True)
+            for i in range(experiment.train.d_steps):
+                if i or not experiment.train.reuse_fake:
+                    with torch.no_grad():
+                        fake = objective.fake(networks, examples, noise)
+                sum(objective.discriminator(networks, examples, fake.detach(), noise).values()).backward()
     return Cost(counter.get_total_flops(), activations, sum(p.numel() for p in networks.parameters()))
 
 

@@ -41,6 +41,10 @@ from .sample import NOISE, conditions, draw, generate, generator, has_noise_map,
 
 BATCH = 64
 ALONE = ("cost", "classification")  # measured by one process while the others wait: a clock, and seconds of work
+IMAGES = {  # groups of metrics -> the fewest that they can be measured on
+    "inception": inception_score.SPLITS,
+    "over_training": 2 * inception_score.SPLITS,  # half of them
+}
 KEPT = 2**30  # bytes of fakes that wait in memory for the next group of metrics; more of them are drawn again
 Features = Callable[[Tensor], Tensor]
 
@@ -160,19 +164,28 @@ def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[Features 
     return backbones.EmbeddedFeatures(device), lpips.embedded(device), segment
 
 
+def check(e: Experiment) -> None:
+    """Raise SmisError, before a training, for what its measurement would lack: weights of the judges, held-out images."""
+    judges(e)
+    if MODELS[e.model].generates:
+        fewest = max([config.FEWEST, *(IMAGES.get(group, 0) for group in MODELS[e.model].measures)])
+        if e.evaluation.n_fid < fewest:
+            raise SmisError(f"{e.model} is measured on at least {fewest} images, found evaluation.n_fid={e.evaluation.n_fid}.")
+        HeldOut(e.data, e.evaluation.n_fid, fewest)
+
+
 class HeldOut:
     """The first n images of a test split, read when they are asked for: the labels of 2,000 of ADE20K are 79 GB.
 
-    [i:j] gives their labels (j-i,C+extra,H,W). Raises SmisError when the split has fewer.
+    [i:j] gives their labels (j-i,C+extra,H,W). Raises SmisError when the split has fewer; `fewest` is what would do.
     """
 
-    def __init__(self, spec: DataSpec, n: int):
+    def __init__(self, spec: DataSpec, n: int, fewest: int = config.FEWEST):
         self.images, self.classes, self.n = data.open_split(spec, "test"), data.classes(spec), n
-        if len(self.images) < n:
-            raise SmisError(
-                f"the test split has {len(self.images)} images, the protocol asks for {n}: measure with "
-                f"`smis train ... --eval --set evaluation.n_fid={len(self.images)}`."
-            )
+        if (there := len(self.images)) < n:
+            less = f"measure with `smis train ... --eval --set evaluation.n_fid={there}`"
+            remedy = less if there >= fewest else f"{fewest} would do: add images"
+            raise SmisError(f"the test split has {there} images, the protocol asks for {n}: {remedy}.")
 
     def __len__(self) -> int:
         return self.n

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from . import atomic, data, paths
 from .config import Experiment, content_hash
 from .data.classed import keep_labels
-from .data.presized import cores
+from .data.presized import decoders
 from .errors import SmisError
 from .sample import generator
 
@@ -129,7 +129,7 @@ def labels_for(experiment: Experiment, train_set: Dataset, C: int, labeller: nn.
 def read(labeller: nn.Module, images: Dataset, batch: int = 256) -> tuple[Tensor, Tensor]:
     """What a labeller makes of images as they are: representation (n,d) and class logits (n,K), on the CPU."""
     device = next(labeller.parameters()).device
-    workers = 0 if device.type == "cpu" else cores()
+    workers = 0 if device.type == "cpu" else decoders()
     found = []
     for part in DataLoader(images, batch, collate_fn=data.collate, num_workers=workers):
         h = labeller.E(part["image"].to(device))

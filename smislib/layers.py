@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from . import processes
-from .errors import SmisError
+from .errors import SmisError, did_you_mean
 from .patterns import Patterns, convolve
 
 
@@ -232,8 +232,10 @@ class CGNorm(nn.Module):
                 self.norm = ParamFreeBatchNorm(channels, devices=4)  # SMIS 4.1 trains on four
             case "instance":
                 self.norm = nn.InstanceNorm2d(channels)
-            case _:
+            case "group":
                 self.norm = GroupNormPerClass(channels, affine_groups)
+            case _:
+                raise did_you_mean("norm", norm, ("batch", "unsynced", "instance", "group"))
         self.shared = nn.Conv2d(label_channels, hidden, kernel, padding=kernel // 2, groups=shared_groups)
         self.gamma = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)
         self.beta = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2, groups=affine_groups)

@@ -29,6 +29,8 @@ class BicycleObjective:
     half. The latent regression trains G alone: E would learn to hide the code in what it can read.
     """
 
+    multiple_of = 2  # images on a device
+
     def __init__(self, weights: Bicycle, perceptual: Perceptual | None):
         self.weights = weights
 

@@ -303,7 +303,7 @@ def data_spec(name: str, preset: str, root: str | None = None) -> DataSpec:
     spec = DATA_SPECS[name][preset]
     if root and views.source(name) not in OF_FILES:
         raise SmisError(f"{name} are drawn by the library and have no folder, found --root {root}: leave it out.")
-    return replace(spec, root=root) if root else spec
+    return replace(spec, root=str(Path(root).expanduser().resolve())) if root else spec  # one folder, one name, one hash
 
 
 def experiment(

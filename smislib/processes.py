@@ -47,6 +47,11 @@ def _grouped() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS has no affinity
+
+
 def asked(devices: int, nodes: int) -> tuple[int, int]:
     """Devices of each node, and nodes; under torchrun as that was told, so that nobody says it twice.
 

@@ -1,7 +1,6 @@
 """`smis train --dry-run`: what a training would take, before its data is here. A few real steps on random images."""
 
 import itertools
-import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,16 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from . import data
+from . import data, processes
 from .config import DataSpec, Experiment
 from .cost import keeping
 from .data.spec import Classes
 from .errors import SmisError
 from .losses import perceptual_loss
 from .models import MODELS
+from .results import device_name
 from .runs import Run
 from .sample import Noise, generator
-from .train import train_on
+from .train import images_of_device, train_on
 
 STEPS, SETTLING = 12, 2  # the first steps pay for allocations and kernel choice
 PATIENCE = 60.0  # seconds: where STEPS take longer, one step has to do
@@ -96,22 +96,20 @@ class Plan:
 def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1) -> Plan:
     """Count, and measure real steps of an experiment on one device and on random images; writes nothing that stays.
 
-    Raises SmisError for a batch that does not divide among the devices.
+    Raises SmisError for a batch that does not divide among the devices, and for an accelerator that is not here.
     """
-    per_device, rest = divmod(experiment.train.batch, devices * nodes)
-    if rest or per_device % experiment.train.accumulate:
-        parts = f" of {experiment.train.accumulate} parts each" if experiment.train.accumulate > 1 else ""
-        raise SmisError(f"train.batch={experiment.train.batch} does not divide evenly among {devices * nodes} devices{parts}.")
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
+    per_device = images_of_device(experiment.train, devices, nodes)
+    device = processes.fabric(accelerator, 1, 1).device
+    on_cpu = device.type == "cpu"
     missing, loss, classes = "", experiment.loss, data.classes(experiment.data)
     try:
         perceptual_loss(loss.backbone, torch.device("cpu"))
     except SmisError as error:
         missing, loss = f"{error} Measured without the perceptual loss.", replace(loss, backbone="none")
-    most = max(1, CPU_PIXELS // (experiment.data.height * experiment.data.width))
+    fewest = getattr(MODELS[experiment.model].objective, "multiple_of", 1)
+    most = fewest * max(1, CPU_PIXELS // (experiment.data.height * experiment.data.width * fewest))
     at_once = per_device // experiment.train.accumulate
-    batch = at_once if on_gpu else min(at_once, most)
+    batch = min(at_once, most) if on_cpu else at_once
     short = replace(experiment.train, batch=batch, accumulate=1, log_every=1, snapshots=0, standing=0)
     if hasattr(loss, "reads"):  # what a label is read off does not change what a step costs
         loss = replace(loss, labels="random", fraction=0.0)
@@ -125,7 +123,7 @@ def rehearse(experiment: Experiment, *, accelerator: str = "auto", devices: int 
         experiment=experiment,
         parameters={name: sum(p.numel() for p in player.parameters()) for name, player in networks.named_children()},
         missing=missing,
-        device=torch.cuda.get_device_name() if on_gpu else f"{os.cpu_count()} CPU cores",
+        device=f"{processes.cores()} CPU cores" if on_cpu else device_name(device),
         batch=batch,
         measured=len(seconds),
         per_device=per_device,

@@ -16,6 +16,7 @@ from . import data, notebooks, papers, paths, presets, runs
 from .config import DataSpec, Experiment
 from .errors import SmisError, did_you_mean
 from .evaluate import evaluate, is_measured
+from .processes import cores
 from .runs import Run
 from .train import train
 
@@ -76,7 +77,7 @@ def reproduce(preset: str, seeds: int = 1, jobs: int | None = None, root: str | 
     sources = [source for source in sources if not any(source.stem[:2] in NOTEBOOKS[name] for name in absent)]
     stale = [source for source in sources if not notebooks.is_current(source, preset)]
     print(f"{len(stale)} of {len(sources)} notebooks to execute; the others are as they would be.", flush=True)
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    threads = max(1, cores() // jobs)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # of the kernels: more threads than cores wait for each other
     notebooks.execute_all(stale, preset, jobs=jobs)
     executed = [paths.executed(preset) / f"{source.stem}.ipynb" for source in sources]
@@ -97,7 +98,7 @@ def ready(experiment: Experiment, measure: bool = True) -> Run:
 def _default_jobs(experiments: list[Experiment]) -> int:
     if torch.cuda.is_available():
         return 1
-    return max(1, len(os.sched_getaffinity(0)) // (experiments[0].train.threads or len(os.sched_getaffinity(0))))
+    return max(1, cores() // (experiments[0].train.threads or cores()))
 
 
 def _open_data(experiments: list[Experiment], jobs: int) -> None:

@@ -397,4 +397,5 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
 
 
 def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    names = {"cuda": torch.cuda.get_device_name, "cpu": lambda _: f"cpu, {torch.get_num_threads()} threads"}
+    return names.get(device.type, str)(device)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from . import atomic, data, presets, processes, runs, viz
 from .config import Experiment, TrainSpec
 from .data.loading import StepSampler, loader
-from .data.presized import cores
+from .data.presized import decoders
 from .errors import SmisError
 from .layers import ParamFreeBatchNorm
 from .losses import Terms, perceptual_loss
@@ -77,14 +77,20 @@ def _locked(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, cla
             _train(fabric, run, train_set, test_set, classes, progress and fabric.is_global_zero)
 
 
-def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
-    spec = experiment.train
+def images_of_device(spec: TrainSpec, devices: int, nodes: int) -> int:
+    """How many of a batch each device has. Raises SmisError where it does not divide evenly among them and into their parts."""
     if devices < 1 or nodes < 1 or spec.batch % (devices * nodes * spec.accumulate):
         parts = f", of {spec.accumulate} parts each" if spec.accumulate > 1 else ""
         raise SmisError(
             f"train.batch={spec.batch} is the batch over all devices and must divide evenly among them; "
             f"found {devices} device(s) on each of {nodes} node(s){parts}."
         )
+    return spec.batch // (devices * nodes)
+
+
+def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) -> Fabric:
+    spec = experiment.train
+    images_of_device(spec, devices, nodes)
     if spec.precision == "16-mixed" and (accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())):
         raise SmisError(  # else Fabric goes on with other numbers
             "precision 16-mixed needs a GPU; on the CPU use 32-true or bf16-mixed. A run begun with it resumes where one is."
@@ -114,7 +120,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
     start, seconds = _resume(run, fabric, networks, averaged, optimizers)
     share = (fabric.global_rank, fabric.world_size)
     sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, experiment.seed, range(start, spec.steps), *share)
-    workers = 0 if on_cpu else max(1, cores() // getattr(fabric.strategy, "num_processes", 1))  # of this node's processes
+    workers = 0 if on_cpu else max(1, decoders() // getattr(fabric.strategy, "num_processes", 1))  # of this node's processes
     batches = loader(train_set, sampler, workers=workers, pin=not on_cpu)
     log = _Log(run, start, fabric.is_global_zero)
     bar = tqdm(total=spec.steps, initial=start, desc=experiment.name, disable=not progress, file=sys.stderr, mininterval=1.0)
@@ -177,7 +183,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
             if keeps and not all(p.isfinite().all() for p in networks.parameters()):
                 bad = min(bad, step)  # finite losses, but their gradients were not
             if bad < spec.steps:
-                _stop_on_non_finite(fabric, run, train_set, bad, terms)
+                _stop_on_non_finite(fabric, run, train_set, bad, step, terms)
         if logs:
             seconds += sum(spent.values())
             means = fabric.all_reduce(torch.stack([v.float() for v in terms.values()]), reduce_op="mean").tolist()
@@ -339,7 +345,7 @@ class _Log:
                 self.file.write(line)
 
 
-def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, terms: Terms) -> None:
+def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int, noticed: int, terms: Terms) -> None:
     spec, path = run.experiment.train, run.folder / f"nonfinite_step{step}.pt"
     if fabric.is_global_zero:
         sampler = StepSampler(len(train_set), spec.batch * spec.d_steps, run.experiment.seed, range(0))
@@ -348,8 +354,8 @@ def _stop_on_non_finite(fabric: Fabric, run: Run, train_set: Dataset, step: int,
         atomic.write(path, lambda temporary: torch.save(batch, temporary))
     raise SmisError(
         f"{run.experiment.name}: the loss or its gradient is not finite since step {step} "
-        f"({', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. The last checkpoint is "
-        "intact: lower train.lr_g or train.lr_d, use precision 32-true, or look at that batch."
+        f"(step {noticed}: {', '.join(f'{k}={float(v):.3g}' for k, v in terms.items())}). Its batch is kept in {path}. "
+        "The last checkpoint is intact: lower train.lr_g or train.lr_d, use precision 32-true, or look at that batch."
     )
 
 

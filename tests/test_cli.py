@@ -44,6 +44,8 @@ TINY = ["--set", "data.n_train=8", "--set", "data.n_test=6", "--set", "train.ste
         ("train groupdnet --preset smoke --set loss.backbone=vgg19", ["needs vgg19-dcbb9e9d.pth", "curl -L -o"]),
         ("train groupdnet --preset smoke --eval --set evaluation.backbone=paper", ["needs pt_inception", "curl -L -o"]),
         ("train groupdnet --preset smoke --eval --set data.n_test=6", ["has 6 images", "asks for 32", "evaluation.n_fid=6"]),
+        ("train groupdnet --preset smoke --eval --set data.n_test=3", ["has 3 images", "asks for 32", "4 would do"]),
+        ("train biggan --data tokens --preset smoke --eval --set evaluation.n_fid=19", ["at least 20 images", "n_fid=19"]),
         ("train groupdnet --presset smoke", ["--presset", "--preset"]),
         ("train groupdnet --seed one", ["--seed", "integer"]),
         ("train groupdnet --set", ["--set"]),

@@ -13,6 +13,7 @@ from smislib.config import DataSpec, EvalSpec, Experiment, TrainSpec, from_dict,
 from smislib.errors import SmisError
 from smislib.losses import VaeGan
 from smislib.models.groupdnet import Schedule
+from smislib.results import Record
 
 FIXED = Experiment(
     model="groupdnet",
@@ -150,6 +151,11 @@ def test_a_dict_that_is_no_spec_says_where(changes, message):
 def test_a_missing_value_is_named():
     with pytest.raises(SmisError, match="TrainSpec lacks steps, batch"):
         from_dict(TrainSpec, {"ema": 0.5})
+
+
+def test_a_value_that_a_factory_makes_may_be_absent():
+    record = Record("FID", 1.0, {}, "groupdnet", "mannequins", "smoke", 0, "1a", "2b")
+    assert from_dict(Record, {k: v for k, v in to_dict(record).items() if k != "versions"}) == record
 
 
 # --- replace ----------------------------------------------------------------------------------------------------------

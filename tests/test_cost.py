@@ -65,6 +65,12 @@ def test_cost_follows_batch_and_classes(small):
     assert found.flops < 0.8 * one.flops and found.activations < 0.6 * one.activations  # D and the perceptual loss remain
 
 
+def test_every_step_of_d_counts_and_without_d_there_is_none(small):
+    one, two, three = (cost.of_step(small("pix2pix", **{"train.d_steps": n}), 2).flops for n in (1, 2, 3))
+    without = cost.of_step(small("pix2pix_l1"), 2)
+    assert three - two == two - one > 0 and 0 < without.flops < one
+
+
 def test_the_papers_network_is_counted_without_its_weights(home):
     found = cost.of_step(presets.experiment("groupdnet", "deepfashion", "paper", 0), 1)
     assert found.parameters == 96_324_451 + 12_835_712 + 5_544_066

@@ -1,6 +1,8 @@
 """Data: pictures are pure functions of their index, folders are read right or refused by file name."""
 
 import json
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from smislib import data
+from smislib import data, presets
 from smislib.config import DataSpec
 from smislib.data import check, folders, mannequins, photos, synthetic
 from smislib.data.appearance import ARMS, BACKGROUND, FACE, HAIR, LEGS, LOWER, SHOES, UPPER
@@ -248,6 +250,23 @@ def test_a_sound_folder_opens_and_its_pixels_arrive_unchanged(root):
     assert len(data.open_split(custom(root, n_train=2, flip=True), "train")) == 4
     with pytest.raises(SmisError, match="7 train images were asked for"):
         data.open_split(custom(root, n_train=7), "train")
+
+
+def test_another_picture_is_another_experiment_and_another_spelling_is_not(root, monkeypatch):
+    def name(spelled: object) -> str:
+        return presets.experiment("spade", "custom", "smoke", root=str(spelled)).name
+
+    before = name(root)
+    monkeypatch.chdir(root.parent)
+    (root / "runs").mkdir()
+    (root / "runs" / "log").touch()
+    os.utime(root / "train" / "images" / "0.png", (1, 1))
+    assert {name(root.name), name(f"{root}/"), name(root)} == {before}
+    for part in ("images", "labels"):
+        shutil.copy(root / "train" / part / "0.png", root / "train" / part / "3.png")
+    after = name(root)
+    (root / "train" / "images" / "1.png").write_bytes(b"")
+    assert len({before, after, name(root)}) == 3
 
 
 def test_pictures_of_any_shape_are_cut_to_one(root, tmp_path):

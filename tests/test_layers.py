@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
+from smislib.errors import SmisError
 from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm, interleave_edge
 
 few = configured(max_examples=15)
@@ -93,6 +94,11 @@ def test_edges_interleave_with_classes():
         assert torch.equal(found[:, 2 * c], labels[:, c])
         assert torch.equal(found[:, 2 * c + 1], labels[:, 3])
     assert found.shape == (2, 6, 2, 2)
+
+
+def test_cg_norm_of_a_norm_that_there_is_not_is_refused():
+    with pytest.raises(SmisError, match="unknown norm 'btach'"):
+        CGNorm(4, 2, hidden=2, shared_groups=1, affine_groups=1, norm="btach")
 
 
 # --- batch norm over processes ----------------------------------------------------------------------------------------

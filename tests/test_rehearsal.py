@@ -55,6 +55,21 @@ def test_a_data_set_with_instances_is_rehearsed_with_their_edges(home):
     assert plan.saved_bytes > 0
 
 
-def test_a_batch_that_does_not_divide_is_refused():
-    with pytest.raises(SmisError, match=r"train.batch=4 does not divide evenly among 3 devices"):
-        rehearsal.rehearse(presets.experiment("groupdnet", preset="smoke"), devices=3)
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"devices": 3}, r"train.batch=4 .* found 3 device\(s\)"),
+        ({"devices": 0}, r"found 0 device\(s\)"),
+        ({"accelerator": "gpux"}, "this machine cannot work with accelerator=gpux"),
+    ],
+)
+def test_what_a_training_refuses_is_refused(asked, words):
+    with pytest.raises(SmisError, match=words):
+        rehearsal.rehearse(presets.experiment("groupdnet", preset="smoke"), **asked)
+
+
+def test_a_model_that_halves_a_batch_gets_two_images_where_one_fills_the_cpu(home, monkeypatch):
+    experiment = presets.experiment("bicyclegan", "streets", "smoke")
+    monkeypatch.setattr(rehearsal, "CPU_PIXELS", 32 * 64)  # as Cityscapes at `paper`
+    assert rehearsal.rehearse(experiment, accelerator="cpu").batch == 2
+    assert rehearsal.rehearse(presets.experiment("dscgan", "streets", "smoke"), accelerator="cpu").batch == 1

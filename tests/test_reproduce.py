@@ -1,9 +1,11 @@
 """`make reproduce`: it asks for what is missing, so many at a time, and says what stopped one. Workers are stand-ins here."""
 
+import os
 import sys
 import time
 
 import pytest
+import torch
 
 from smislib import notebooks, paths, presets, reproduce, runs
 from smislib.errors import SmisError
@@ -46,6 +48,12 @@ def test_what_is_measured_is_not_asked_for_again(worker, monkeypatch, capsys):
     reproduce._train_and_measure([rotation, other], jobs=1)
     assert "train labeller_20" in asked.read_text() and "rotation" not in asked.read_text()
     assert "2 experiments, 1 at a time; 10 of 12 steps are done already." in capsys.readouterr().out
+
+
+def test_a_system_without_affinity_uses_all_cores(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # macOS
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert reproduce._default_jobs(smoke("rotation")) == os.cpu_count()  # a thread each
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

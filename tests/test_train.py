@@ -385,7 +385,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_batch(log_every, 
     epoch = [data.loading.StepSampler(40, 4, 0, range(0)).indices(step) for step in range(10)]
     original = data.open_split
     monkeypatch.setattr(data, "open_split", poisoned(original, epoch[4][1]))  # in the batch of step 4
-    with pytest.raises(SmisError, match=r"not finite since step 4 .*Its batch is kept in .*nonfinite_step4\.pt"):
+    with pytest.raises(SmisError, match=r"not finite since step 4 \(step \d+: .*Its batch is kept in .*nonfinite_step4\.pt"):
         train(experiment, progress=False)
     run = runs.open_run(experiment)
     state = torch.load(run.folder / "checkpoint.pt")

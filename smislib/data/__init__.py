@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from ..config import DataSpec
 from ..errors import SmisError, did_you_mean
-from . import aligned, augment, check, class_folders, classed, formats, photos, synthetic, views
+from . import aligned, augment, check, class_folders, classed, folders, formats, photos, synthetic, views
 from .spec import Classes, colour, instance_edge, labels, one_hot
 
 __all__ = [
@@ -83,6 +83,8 @@ def _viewed(view: views.View) -> DataSource:
     )
 
 
+OWN = ("custom", "aligned", "aligned_ba", "classes")  # folders of nobody else's
+
 DATA |= {name: _viewed(view) for name, view in views.VIEWS.items()}
 
 
@@ -103,9 +105,13 @@ def paints_labels(spec: DataSpec) -> bool:
 
 
 def made_with(spec: DataSpec) -> tuple[str, ...]:
-    """What `Experiment.made_with` says of a data set: the version of its renderer, if it has one."""
+    """What `Experiment.made_with` says of a data set: the version of its renderer, if it has one, and of one's own folder its
+    files, so that another picture in it is another experiment. A published folder is the release that it is of.
+    """
     version = _source(spec).version
-    return () if version is None else (f"{spec.name} {version}",)
+    found = () if version is None else (f"{spec.name} {version}",)
+    own = spec.root is not None and views.source(spec.name) in OWN
+    return (*found, f"files {folders.contents(Path(spec.root))}") if own else found
 
 
 def open_split(spec: DataSpec, split: str) -> Dataset:

@@ -16,7 +16,7 @@ from ..errors import SmisError
 from . import folders, photos
 from .folders import Entry
 from .formats import Files, Format, format_of, needs_folder, root_of
-from .presized import cores
+from .presized import decoders
 
 SPLITS = ("train", "test")
 SHOWN = 10  # faults that an error message lists
@@ -127,7 +127,7 @@ def check(spec: DataSpec, splits: Sequence[str] = SPLITS) -> Report:
 def _read(root: Path, form: Format, spec: DataSpec, split: str) -> _Seen:
     """Every complete sample of a split, read; then what only all of them together show."""
     seen, samples = _Seen(), folders.entries(root, form, split)
-    with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
+    with ThreadPoolExecutor(decoders()) as pool:  # Pillow decodes outside the interpreter's lock
         found = pool.map(lambda entry: _look(entry, form, spec), samples)
         bar = tqdm(found, f"checking {split}", len(samples), delay=1, leave=False)
         for entry, (size, pixels, faults) in zip(samples, bar, strict=True):

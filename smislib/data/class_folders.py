@@ -29,7 +29,7 @@ from . import folders
 from .custom import spread_palette
 from .formats import PICTURES
 from .pictures import Stored
-from .presized import cores
+from .presized import decoders
 from .spec import UNLABELLED, Classes
 
 TABLE, HEADER = "labels.csv", ["file", "class"]
@@ -299,5 +299,5 @@ def _sizes(found: Listing, read: Callable[[Path], Stored | Image.Image]) -> list
         image = read(path)
         return image.upright if isinstance(image, Stored) else image.size
 
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(decoders()) as pool:
         return [*tqdm(pool.map(size, files), "reading images", len(files), delay=1, leave=False)]

@@ -19,6 +19,7 @@ from .pictures import Stored, as_rgb, refuse_turned, stored
 from .presized import Presized
 
 MEMORY = 2**30  # bytes of decoded images that a split may keep
+PARTS = ("classes.json", "classes.txt", "labels.csv", "train", "test", "val")  # of one's own data set
 TURNED = "smis orientation"  # key of what `read_image` says of a file
 ASPECT_TOLERANCE = 0.01  # how far width / height may be from the asked one: below, a resize is not seen
 
@@ -146,6 +147,14 @@ def state(root: Path, form: Format, split: str) -> list:
     places = {folder for files, word in kinds(tree_of(root, form), split).values() for folder in folders(root, files, word)}
     files = sorted(path for folder in places for path in folder.iterdir() if path.is_file())
     return [[str(path.relative_to(root)), (found := path.stat()).st_size, found.st_mtime_ns] for path in files]
+
+
+def contents(root: Path) -> str:
+    """Sixteen hex digits over names and sizes of a data set's files: not over their times, so that a copy of it has the same."""
+    root = root.expanduser()  # which may hold more: the run store
+    found = [path for part in PARTS for path in (root / part, *(root / part).rglob("*")) if path.is_file()]
+    seen = sorted((path.relative_to(root).as_posix(), path.stat().st_size) for path in found if path.name[0] != ".")
+    return content_hash(seen)
 
 
 # --- pixels -----------------------------------------------------------------------------------------------------------

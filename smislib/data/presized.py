@@ -15,14 +15,14 @@ from tqdm import tqdm
 
 from .. import atomic, paths
 from ..errors import SmisError
+from ..processes import cores
 
 CHECKSUM = "checksum"  # the array with that of each sample
 
 
-def cores() -> int:
-    """Cores that this process may use, at most 16: more decoders than that outrun any GPU."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, available)
+def decoders() -> int:
+    """How many work at once: one for each core, at most 16: more outrun any GPU."""
+    return min(16, cores())
 
 
 def _checksum(sample: dict[str, np.ndarray]) -> int:
@@ -86,7 +86,7 @@ class Presized:
 
     def _fill(self, folder: Path, decode: Callable[[int], dict[str, np.ndarray]]) -> None:
         arrays, checksums = {}, np.zeros(self.n, np.uint32)
-        with ThreadPoolExecutor(cores()) as pool:  # Pillow decodes outside the interpreter's lock
+        with ThreadPoolExecutor(decoders()) as pool:  # Pillow decodes outside the interpreter's lock
             for index, sample in enumerate(tqdm(pool.map(decode, range(self.n)), self.key, self.n, delay=1, leave=False)):
                 for name, values in sample.items():
                     if name not in arrays:

@@ -87,6 +87,8 @@ class Schedule:
                 raise SmisError(f"{name} has {len(getattr(self, name))} entries for {len(self.channels)} blocks.")
         if not 0 <= self.fusion <= len(self.channels):
             raise SmisError(f"fusion is from 0 to {len(self.channels)}, one convolution for each block; found {self.fusion}.")
+        if self.fusion and self.fusion_channels < 1:
+            raise SmisError(f"fusion={self.fusion} convolutions need fusion_channels of 1 or more, found {self.fusion_channels}.")
         self._check_divisibility()
 
     def _check_divisibility(self) -> None:
