@@ -22,6 +22,7 @@ from .layers import ParamFreeBatchNorm, glorot_
 from .metrics import diversity, lpips
 from .models import groupdnet
 from .sample import draw, generate, resample, vary
+from .versions import versions
 
 Way = Callable[[], tuple[Tensor, ...]]
 
@@ -253,7 +254,7 @@ def bench(name: str, turns: int = 5) -> Row:
         tolerance=race.tolerance,
         turns=turns,
         device=results.device_name(torch.device("cpu")),
-        versions=results.versions(),
+        versions=versions(),
     )
     body = json.dumps(asdict(row), indent=1) + "\n"
     atomic.write(paths.bench() / file_name(name), lambda path: path.write_text(body))

@@ -6,11 +6,8 @@ same way never stand under one heading.
 
 import datetime
 import json
-import platform
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,8 @@ from .errors import SmisError
 from .metrics import METRICS, Measurement
 from .models import MODELS
 from .published import read as read_published
+from .versions import versions
 
-UNCOMMITTED = "-dirty"  # as git says it
 # What may differ between two records of one column: it describes the model, not the measurement.
 OF_THE_MODEL = {"counted", "repeats", "raters", "resampled", "agreement", "kappa"}
 
@@ -55,8 +52,10 @@ class Record:
 
 
 def record(measurement: Measurement, run: runs.Run, weights: str, device: str, seconds: float) -> Record:
-    """A measurement of a run as a record."""
-    e = run.experiment
+    """A measurement of a run as a record. Where other code trained it, its versions say by which it was."""
+    e, made_by = run.experiment, versions()
+    if run.code not in ("", made_by["code"]):
+        made_by["trained by"] = run.code
     return Record(
         metric=measurement.metric,
         value=measurement.value,
@@ -70,29 +69,10 @@ def record(measurement: Measurement, run: runs.Run, weights: str, device: str, s
         interval=measurement.interval,
         spread=measurement.spread,
         device=device,
-        versions=versions(),
+        versions=made_by,
         date=datetime.date.today().isoformat(),
         seconds=round(seconds, 2),
     )
-
-
-def versions() -> dict[str, str]:
-    """What the numbers depend on, beside the experiment."""
-    packages = {name: version(name) for name in ("torch", "numpy", "scikit-image")}
-    return packages | {"python": platform.python_version(), "code": _code_version()}
-
-
-def _code_version() -> str:
-    """The commit of the checkout, with `UNCOMMITTED` where smislib has changes; or the package version outside one."""
-
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], cwd=paths.PACKAGE, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changes = git("status", "--porcelain", "--", ".")  # of smislib: figures and notebooks change by being made
-        return git("describe", "--always") + (UNCOMMITTED if changes else "")
-    except (OSError, subprocess.CalledProcessError):
-        return version("smislib")
 
 
 def write(folder: Path, records: Iterable[Record], name: str) -> None:

@@ -181,8 +181,9 @@ def _answer(identity: dict[str, Any], printed: Printed) -> Iterator[str]:
     written = f"{_shown(first.config)}: " if first.config else ""
     yield f"  experiment  {written}model {r.model}, data {r.data}, preset {r.preset}, seed {r.seed}, hash {r.experiment}"
     yield f"  weights     {r.weights}{_weights_here(e, r)}"
-    packages = ", ".join(f"{name} {version}" for name, version in r.versions.items() if name != "code")
-    yield f"  code        {r.versions.get('code', 'unknown')}; {packages}"
+    packages = ", ".join(f"{name} {version}" for name, version in r.versions.items() if name not in ("code", "trained by"))
+    trained = f" measured it, {r.versions['trained by']} trained it" if "trained by" in r.versions else ""
+    yield f"  code        {r.versions.get('code', 'unknown')}{trained}; {packages}"
     yield "  protocol    " + "; ".join(f"{key}: {value}" for key, value in r.protocol.items())
     yield f"  measured    {r.date or 'unknown date'}, {r.device}, {r.seconds:g} s"
     if e is not None:
