@@ -166,8 +166,11 @@ def from_dict(cls: type[Any], values: dict) -> Any:
 def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
     """`spec` with dotted keys replaced by parsed text, e.g. {"train.steps": "100"}: the command line's `--set`.
 
-    `within` is what a message puts before a key: "train.".
+    All of them at once: values that only fit together may come in any order. `within` is what a message puts before a key:
+    "train.".
     """
+    changes: dict[str, Any] = {}
+    inner: dict[str, dict[str, str]] = {}  # group of values -> the assignments within it
     for key, text in assignments.items():
         path = within + key
         head, _, rest = key.partition(".")
@@ -178,7 +181,7 @@ def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
         if rest:
             if not dataclasses.is_dataclass(old):
                 raise SmisError(f"{within}{head} is a single value, it has no {rest!r}.")
-            new = replace(old, {rest: text}, f"{within}{head}.")
+            inner.setdefault(head, {})[rest] = text
         elif dataclasses.is_dataclass(old):
             keys = ", ".join(f"{path}.{f.name}" for f in dataclasses.fields(old))
             raise SmisError(f"{path} is a group of values; change one of {keys}.")
@@ -186,9 +189,9 @@ def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
             value = _parse(text)
             if not all(math.isfinite(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, float)):
                 raise SmisError(f"{path} must be finite, found {text}.")
-            new = _convert(_hints(type(spec))[head], value, path)
-        spec = dataclasses.replace(spec, **{head: new})
-    return spec
+            changes[head] = _convert(_hints(type(spec))[head], value, path)
+    changes |= {head: replace(getattr(spec, head), texts, f"{within}{head}.") for head, texts in inner.items()}
+    return dataclasses.replace(spec, **changes) if changes else spec
 
 
 _hints = functools.cache(typing.get_type_hints)  # asked for with every record that is read
