@@ -20,10 +20,12 @@ SMALL = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fi
 def model_and_metric() -> dict:
     e = presets.experiment("groupdnet_masked", preset="smoke", assignments={k: str(v) for k, v in SMALL.items()})
     run = train(e, progress=False)
+    train(presets.experiment("groupdnet_late", preset="smoke", assignments={k: str(v) for k, v in SMALL.items()}), progress=False)
     records = evaluate(run, progress=False)
     printed = results.published("SMIS_2003.12697", "table_3")
     table, _ = results.comparison(records, ["groupdnet_masked"], {"Chroma": None}, printed)
     return {
+        "late groups": presets.experiment("groupdnet_late", preset="smoke").network.affine_groups,
         "steps": run.history()[-1]["step"],
         "class_view": e.network.class_view,
         "in table 3": "groupdnet_masked" in presets.table_3("demo"),

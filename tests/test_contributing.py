@@ -74,6 +74,7 @@ def made(tmp_path_factory) -> dict:
 def test_a_model_trains_and_is_a_row_of_table_3(made):
     model = made["model"]
     assert (model["steps"], model["class_view"], model["in table 3"]) == (2, "mask", True)
+    assert model["late groups"] == [8, 8, 8, 1]
 
 
 def test_a_metric_is_a_record_and_a_column(made):

@@ -88,6 +88,14 @@ class Schedule:
         if not 0 <= self.fusion <= len(self.channels):
             raise SmisError(f"fusion is from 0 to {len(self.channels)}, one convolution for each block; found {self.fusion}.")
         self._check_divisibility()
+        for name in ("affine_groups", "shared_groups"):
+            if any(own < groups for own, groups in zip(getattr(self, name), self.groups, strict=True)):
+                raise SmisError(
+                    f"{name}={list(getattr(self, name))} is coarser than groups={list(self.groups)}: the CG-Norm would mix "
+                    "classes that its block keeps apart. Set network.shared_groups and network.affine_groups too, to no fewer in "
+                    "any block, and network.hidden to multiples of them; or change GROUPS of smislib/schedules.py, from which "
+                    "all of them follow."
+                )
 
     def _check_divisibility(self) -> None:
         """Every convolution's channels must be multiples of its groups."""
