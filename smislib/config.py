@@ -114,7 +114,7 @@ class Experiment:
     seed: int
     data: DataSpec
     network: Any  # the model family's own frozen dataclass: its schedule
-    loss: Any  # likewise: its loss weights
+    loss: Any  # likewise: its loss weights; its `check(network)`, if it has one, raises SmisError where they do not fit
     train: TrainSpec
     evaluation: EvalSpec
     made_with: tuple[str, ...] = ()  # versions of what training reads beside this: the renderer, the perceptual network
@@ -125,6 +125,8 @@ class Experiment:
             made_for, given = getattr(self.network, side, None), getattr(self.data, side)
             if made_for not in (None, given):
                 raise SmisError(f"network.{side}={made_for} does not fit data.{side}={given}, from which it follows: set that.")
+        if hasattr(self.loss, "check"):
+            self.loss.check(self.network)
 
     @property
     def hash(self) -> str:

@@ -370,6 +370,8 @@ def needs(e: Experiment) -> list[Experiment]:
     """The experiments that must be trained before e: for S3GAN the network that reads the labels of e's images."""
     if not getattr(e.loss, "reads", ""):
         return []
+    if e.loss.reads not in (readers := [name for name, model in MODELS.items() if not model.generates]):
+        raise did_you_mean("labeller", e.loss.reads, readers)
     labeller = assemble(e.loss.reads, e.preset, e.seed, e.data)
     return [_made_with(replace(labeller, loss=replace(labeller.loss, fraction=e.loss.fraction)))]
 
