@@ -45,7 +45,8 @@ class ClassGan:
         if bool(self.labeller) != (self.labels in READ):
             raise SmisError(
                 f"loss.labels={self.labels!r} with loss.labeller={self.labeller!r}: {', '.join(READ)} are read off images, the "
-                "other sources are not. Set loss.labeller to the model that reads, e.g. labeller_20 (rotation, for clusters), or to ''."
+                "other sources are not. Set loss.labeller to the model that reads, e.g. labeller_20 (for clusters rotation), or "
+                "to ''."
             )
 
     def check(self, network: Any) -> None:

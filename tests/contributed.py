@@ -35,6 +35,15 @@ def model_and_metric() -> dict:
     }
 
 
+def loss_term() -> dict:
+    plain, more = (
+        presets.experiment("groupdnet", preset="smoke", assignments={k: str(v) for k, v in (SMALL | added).items()})
+        for added in ({}, {"loss.l1": 5})
+    )
+    logged = [train(e, progress=False).history()[-1] for e in (plain, more)]
+    return {"hash": plain.hash, "logged": ["g_l1" in entry for entry in logged], "l1": logged[1]["g_l1"]}
+
+
 def data_set(root: Path) -> dict:
     label = np.repeat(np.arange(3, dtype=np.uint8), 12)[:36].reshape(6, 6).repeat(6, 0).repeat(6, 1)
     for split in ("train", "test"):
@@ -67,5 +76,11 @@ def notebook() -> dict:
 
 if __name__ == "__main__":
     assert Path.cwd() == paths.CHECKOUT, "not the copy"
-    made = {"model": model_and_metric(), "data": data_set(Path("faces")), "claim": claim(), "notebook": notebook()}
+    made = {
+        "model": model_and_metric(),
+        "loss": loss_term(),
+        "data": data_set(Path("faces")),
+        "claim": claim(),
+        "notebook": notebook(),
+    }
     Path(sys.argv[1]).write_text(json.dumps(made))
