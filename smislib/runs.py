@@ -211,10 +211,10 @@ def load(path_or_name: str | Path) -> nn.Module:
     if metadata.get("checksum", found := _checksum(state, metadata)) != found:  # files of earlier versions have none
         raise SmisError(f"{path} is damaged: it has check sum {found}, not {metadata['checksum']}. Make or fetch it again.")
     try:
-        with torch.device("meta"):  # shapes alone: a description may ask for more memory than there is
-            _without(build(experiment), metadata).load_state_dict(state, assign=True)
-        networks = _without(build(experiment), metadata)
-        networks.load_state_dict(state)
+        with torch.device("meta"):  # without memory: a description may ask for more than there is
+            networks = _without(build(experiment), metadata)
+        copies = {key: value.clone() for key, value in state.items()}  # aligned: in a mapped file kernels round otherwise
+        networks.load_state_dict(copies, assign=True)
     except Exception as error:  # whatever values in the description do to torch
         raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}.") from error
     networks.experiment = experiment

@@ -16,6 +16,7 @@ from smislib import atomic, config, paths, presets, results, runs, versions
 from smislib import train as training
 from smislib.errors import SmisError
 from smislib.metrics import Measurement
+from smislib.models import MODELS
 
 
 def files(folder: Path) -> set[str]:
@@ -140,6 +141,18 @@ def test_weights_come_back_exactly_and_without_flags(model, home, small, tmp_pat
     images = loaded.G(labels, z), networks.eval().G(labels, z)
     assert images[0].isfinite().all()
     assert torch.equal(*images)
+
+
+@pytest.mark.parametrize("model", {of.networks: name for name, of in MODELS.items()}.values())
+def test_a_network_of_every_file_is_all_in_its_weights(model, tmp_path):
+    experiment = presets.experiment(model, "tokens" if MODELS[model].whole else "mannequins", "smoke")
+    networks = randomised(experiment)
+    runs.save(tmp_path / "w.safetensors", networks, experiment)
+    loaded = runs.load(tmp_path / "w.safetensors")
+    made = dict([*loaded.named_parameters(), *loaded.named_buffers()])
+    assert made.keys() == loaded.state_dict().keys()  # what is not saved could not be had again
+    assert not any(value.is_meta for value in made.values())
+    assert all(torch.equal(value, networks.state_dict()[key]) for key, value in made.items())
 
 
 def test_a_run_is_found_by_name_beginning_and_folder(home, small):
