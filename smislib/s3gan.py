@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from . import processes
 from .config import Experiment
 from .errors import SmisError, did_you_mean
-from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_hot, partial
+from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_hot, partially_labelled
 from .losses import Perceptual, Terms, hinge_d, hinge_g
 from .sample import Noise
 
@@ -168,7 +168,7 @@ class Labelling:
 
 def prepare_labeller(experiment: Experiment, networks: nn.Module, train_set: Dataset, labeller: None = None) -> Dataset:
     """The training set, each image beside a labelled one."""
-    return Paired(train_set, partial(experiment, train_set, networks.schedule.C))
+    return Paired(train_set, partially_labelled(experiment, train_set, networks.schedule.C))
 
 
 class LabellingObjective:
