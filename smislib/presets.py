@@ -405,8 +405,13 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
         network=network,
         loss=loss,
         train=replace(own.get("train", TRAIN[preset]), **papers.train(model, preset, spec.name)),
-        evaluation=own.get("evaluation", EVALUATION[preset]),
+        evaluation=evaluation(spec.name, preset),
     )
+
+
+def evaluation(data_name: str, preset: str) -> EvalSpec:
+    """The protocol of the measurements on a data set, whose files need not be here."""
+    return OF_DATA.get((data_name, preset), {}).get("evaluation", EVALUATION[preset])
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:

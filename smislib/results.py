@@ -4,6 +4,7 @@ Tables are joins over records. A column takes records of one protocol only, so t
 same way never stand under one heading.
 """
 
+import csv
 import datetime
 import json
 from collections.abc import Iterable, Sequence
@@ -361,6 +362,21 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
         atomic.write(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
     provenance.leave(folder / f"{name}.csv", flat, lambda model: MODELS[model].title if model in MODELS else model)
     return [folder / f"{name}.{suffix}" for suffix in texts]
+
+
+def read_table(path: Path, command: str) -> tuple[str, list[str], list[list[str]]]:
+    """Caption, header and rows, of which the first column is the index, of a .csv of `save_table`.
+
+    Raises SmisError for one that is damaged, with the `command` that writes it again.
+    """
+    try:
+        first, *lines = path.read_text("utf-8").splitlines() or [""]
+        header, *rows = list(csv.reader(lines)) or [[]]
+    except (ValueError, csv.Error) as error:
+        raise SmisError(f"{path} cannot be read ({error}): delete it; {command} writes it again.") from error
+    if not first.startswith("# ") or not rows or any(len(row) != len(header) for row in rows):
+        raise SmisError(f"{path} is not a table with its caption: delete it; {command} writes it again.")
+    return first[2:], header, rows
 
 
 def device_name(device: torch.device) -> str:
