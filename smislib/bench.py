@@ -22,6 +22,7 @@ from .layers import ParamFreeBatchNorm, glorot_
 from .metrics import diversity, lpips
 from .models import groupdnet
 from .sample import draw, generate, resample, vary
+from .versions import versions
 
 Way = Callable[[], tuple[Tensor, ...]]
 
@@ -120,7 +121,7 @@ def mcsd(n: int = 4, m: int = 19, *, drawing: bool = False) -> Race:
     def plain() -> tuple[Tensor, ...]:
         values = torch.full((2, s.C, n), torch.nan, dtype=torch.float64)
         for c, i in (labels.amax((2, 3)).T > 0).nonzero().tolist():
-            shown = diversity._draw(pair_by_pair if drawing else drawn, labels[i, None], c, m + 1, (0, c, i))
+            shown = diversity.draw(pair_by_pair if drawing else drawn, labels[i, None], c, m + 1, (0, c, i))
             sides = distances_one_by_one(distance, shown, labels[i, c] > 0.5)
             values[:, c, i] = torch.stack([side.double().mean() for side in sides])
         return tuple(values)
@@ -253,7 +254,7 @@ def bench(name: str, turns: int = 5) -> Row:
         tolerance=race.tolerance,
         turns=turns,
         device=results.device_name(torch.device("cpu")),
-        versions=results.versions(),
+        versions=versions(),
     )
     body = json.dumps(asdict(row), indent=1) + "\n"
     atomic.write(paths.bench() / file_name(name), lambda path: path.write_text(body))

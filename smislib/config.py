@@ -115,7 +115,7 @@ class Experiment:
     seed: int
     data: DataSpec
     network: Any  # the model family's own frozen dataclass: its schedule
-    loss: Any  # likewise: its loss weights
+    loss: Any  # likewise: its loss weights; its `check(network)`, if it has one, raises SmisError where they do not fit
     train: TrainSpec
     evaluation: EvalSpec
     made_with: tuple[str, ...] = ()  # versions of what training reads beside this: the renderer, the perceptual network
@@ -126,6 +126,8 @@ class Experiment:
             made_for, given = getattr(self.network, side, None), getattr(self.data, side)
             if made_for not in (None, given):
                 raise SmisError(f"network.{side}={made_for} does not fit data.{side}={given}, from which it follows: set that.")
+        if hasattr(self.loss, "check"):
+            self.loss.check(self.network)
 
     @property
     def hash(self) -> str:
@@ -167,8 +169,11 @@ def from_dict(cls: type[Any], values: dict) -> Any:
 def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
     """`spec` with dotted keys replaced by parsed text, e.g. {"train.steps": "100"}: the command line's `--set`.
 
-    `within` is what a message puts before a key: "train.".
+    All of them at once: values that only fit together may come in any order. `within` is what a message puts before a key:
+    "train.".
     """
+    changes: dict[str, Any] = {}
+    inner: dict[str, dict[str, str]] = {}  # group of values -> the assignments within it
     for key, text in assignments.items():
         path = within + key
         head, _, rest = key.partition(".")
@@ -179,7 +184,7 @@ def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
         if rest:
             if not dataclasses.is_dataclass(old):
                 raise SmisError(f"{within}{head} is a single value, it has no {rest!r}.")
-            new = replace(old, {rest: text}, f"{within}{head}.")
+            inner.setdefault(head, {})[rest] = text
         elif dataclasses.is_dataclass(old):
             keys = ", ".join(f"{path}.{f.name}" for f in dataclasses.fields(old))
             raise SmisError(f"{path} is a group of values; change one of {keys}.")
@@ -187,9 +192,9 @@ def replace(spec: Any, assignments: dict[str, str], within: str = "") -> Any:
             value = _parse(text)
             if not all(math.isfinite(v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, float)):
                 raise SmisError(f"{path} must be finite, found {text}.")
-            new = _convert(_hints(type(spec))[head], value, path)
-        spec = dataclasses.replace(spec, **{head: new})
-    return spec
+            changes[head] = _convert(_hints(type(spec))[head], value, path)
+    changes |= {head: replace(getattr(spec, head), texts, f"{within}{head}.") for head, texts in inner.items()}
+    return dataclasses.replace(spec, **changes) if changes else spec
 
 
 _hints = functools.cache(typing.get_type_hints)  # asked for with every record that is read

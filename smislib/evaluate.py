@@ -46,7 +46,6 @@ IMAGES = {  # groups of metrics -> the fewest that they can be measured on
     "over_training": 2 * inception_score.SPLITS,  # half of them
 }
 KEPT = 2**30  # bytes of fakes that wait in memory for the next group of metrics; more of them are drawn again
-Features = Callable[[Tensor], Tensor]
 
 
 def evaluate(
@@ -146,7 +145,7 @@ def reader(e: Experiment) -> Callable[[torch.device | str], Segment] | None:
     return None
 
 
-def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[Features | None, lpips.Lpips | None, Segment | None]:
+def judges(e: Experiment, device: str | torch.device = "cpu") -> tuple[fid.Features | None, lpips.Lpips | None, Segment | None]:
     """The networks that a protocol looks through: the features of FID, the distance of LPIPS, mCSD and mOCD, the segmenter.
 
     Where each image is of one class, the first also gives the probabilities of IS, and is all that is needed. A network that

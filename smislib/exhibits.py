@@ -2,7 +2,6 @@
 
 import base64
 import collections
-import csv
 import io
 import itertools
 import re
@@ -13,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from . import atomic
+from . import atomic, results
 from .claims.logic import OUTCOMES, VERDICTS
 from .errors import SmisError
 
@@ -59,16 +58,13 @@ class Picture:
 
 def read_table(path: Path, command: str) -> Table:
     """A file of `results.save_table`. Raises SmisError for one that is damaged, and for a verdict that is none."""
-    first, *lines = path.read_text().splitlines() or [""]
-    header, *rows = list(csv.reader(lines)) or [[]]
-    if not first.startswith("# ") or not rows or any(len(row) != len(header) for row in rows):
-        raise SmisError(f"{path} is not a table with its caption: delete it; {command} writes it again.")
+    caption, header, rows = results.read_table(path, command)
     if not header[0] and [row[0] for row in rows] == [str(i) for i in range(len(rows))]:
         header, rows = header[1:], [row[1:] for row in rows]  # numbers of rows say nothing
     verdicts = collections.Counter(row[header.index("verdict")] for row in rows) if "verdict" in header else collections.Counter()
     if unknown := verdicts.keys() - set(VERDICTS.values()):
         raise SmisError(f"{path} has the verdict {unknown.pop()!r}, expected one of {', '.join(VERDICTS.values())}.")
-    title, _, note = first[2:].partition(". ")
+    title, _, note = caption.partition(". ")
     cells = [[_cell(text) for text in row] for row in rows]
     return Table(
         name=path.stem,

@@ -90,7 +90,7 @@ def _with_known(partial: Partial, guess: Tensor) -> Tensor:
     return torch.where(partial.known[:, None], true_labels(partial, lambda: ()), guess)
 
 
-def partial(experiment: Experiment, train_set: Dataset, C: int) -> Partial:
+def partially_labelled(experiment: Experiment, train_set: Dataset, C: int) -> Partial:
     """The training set with the labels that an experiment may look at: the share `loss.fraction` of those that there are.
 
     Raises SmisError when a class would be left without any.
@@ -106,7 +106,7 @@ def labels_for(experiment: Experiment, train_set: Dataset, C: int, labeller: nn.
     What a labeller read (as `runs.load` gives it) is kept in the cache: reading ImageNet takes an hour.
     Raises SmisError for a source that gives another number of classes than C.
     """
-    source, known = experiment.loss.labels, partial(experiment, train_set, C)
+    source, known = experiment.loss.labels, partially_labelled(experiment, train_set, C)
     if source not in READ:
         y = SOURCES[source](known, lambda: ())
     else:

@@ -19,7 +19,7 @@ from .errors import SmisError, did_you_mean
 from .losses import VaeGan
 from .metrics import backbones
 from .models import MODELS
-from .schedules import ABLATION, CHANGED, schedule
+from .schedules import ABLATION, CHANGED, GROUPS, schedule
 
 PRESETS = ("smoke", "demo", "paper")
 OF_FILES = (*formats.NAMES, *aligned.INPUT_SIDE, *class_folders.SPLITS)  # the data sets that may have a --root
@@ -204,12 +204,13 @@ OF_DATA |= {
 
 
 def table_3(preset: str) -> tuple[str, ...]:
-    """The rows of Table 3: GroupDNet with one thing changed that it has at this preset, and itself.
+    """The rows of Table 3: GroupDNet with one thing changed that it has at this preset, or with other groups, and itself.
 
     At `paper` its codes are maps, and the table asks what they are worth; at `smoke` and `demo` they are vectors.
     """
     same = "groupdnet_maps" if preset == "paper" else "groupdnet_vector"
-    return (*(model for model in CHANGED if model != same), "groupdnet")
+    changed = (model for model in (*CHANGED, *GROUPS) if model not in (same, *ABLATION))
+    return (*changed, "groupdnet")
 
 
 def tables_data() -> dict[str, str | None]:
@@ -369,6 +370,8 @@ def needs(e: Experiment) -> list[Experiment]:
     """The experiments that must be trained before e: for S3GAN the network that reads the labels of e's images."""
     if not getattr(e.loss, "reads", ""):
         return []
+    if e.loss.reads not in (readers := [name for name, model in MODELS.items() if not model.generates]):
+        raise did_you_mean("labeller", e.loss.reads, readers)
     labeller = assemble(e.loss.reads, e.preset, e.seed, e.data)
     return [_made_with(replace(labeller, loss=replace(labeller.loss, fraction=e.loss.fraction)))]
 
@@ -376,7 +379,8 @@ def needs(e: Experiment) -> list[Experiment]:
 def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
     """The experiment that `model` is at `preset` on a data set, whose files need not be here.
 
-    Raises SmisError for a model of label maps on images of one class each, and the other way round.
+    Raises SmisError for a model of label maps on images of one class each, and the other way round; and for one whose values
+    are not of the types that MODELS gives it.
     """
     classes = data.classes(spec)
     if classes.whole != MODELS[model].whole:
@@ -384,16 +388,30 @@ def assemble(model: str, preset: str, seed: int, spec: DataSpec) -> Experiment:
         fitting = "tokens, digits, imagenet or classes" if MODELS[model].whole else "mannequins, streets, rooms or your own"
         raise SmisError(f"{model} learns from {wants}, {spec.name} has {has}: take {fitting}.")
     own = OF_DATA.get((spec.name, preset), {})
+    network = schedule(model, preset, spec.height, spec.width, classes.inputs, spec.name, bool(classes.things))
+    loss = papers.loss(model, preset, spec.name) or own.get("loss", LOSS[preset])
+    for values, found, wanted in (("SCHEDULES", network, MODELS[model].schedule), ("LOSS", loss, MODELS[model].loss)):
+        if not isinstance(found, wanted):
+            raise SmisError(
+                f"{model} would have a {type(found).__module__}.{type(found).__name__} at {preset}, MODELS says "
+                f"{wanted.__module__}.{wanted.__name__}: give it one in {values} of a module of smislib/papers; see "
+                "CONTRIBUTING.md."
+            )
     return Experiment(
         model=model,
         preset=preset,
         seed=seed,
         data=spec,
-        network=schedule(model, preset, spec.height, spec.width, classes.inputs, spec.name, bool(classes.things)),
-        loss=papers.loss(model, preset, spec.name) or own.get("loss", LOSS[preset]),
+        network=network,
+        loss=loss,
         train=replace(own.get("train", TRAIN[preset]), **papers.train(model, preset, spec.name)),
-        evaluation=own.get("evaluation", EVALUATION[preset]),
+        evaluation=evaluation(spec.name, preset),
     )
+
+
+def evaluation(data_name: str, preset: str) -> EvalSpec:
+    """The protocol of the measurements on a data set, whose files need not be here."""
+    return OF_DATA.get((data_name, preset), {}).get("evaluation", EVALUATION[preset])
 
 
 def build(model: str, data_name: str = "mannequins", preset: str = "demo", **arguments: Any) -> nn.Module:

@@ -9,6 +9,7 @@ from .errors import SmisError, did_you_mean
 from .models import MODELS
 from .presets import TABLE_1
 from .reproduce import NOTEBOOKS
+from .versions import UNCOMMITTED
 
 README = paths.CHECKOUT / "README.md"
 SHIPPED_BYTES = 4_000_000
@@ -40,10 +41,10 @@ def publish(preset: str = "demo", paper: str | None = None) -> list[Path]:
     if not finished:
         raise SmisError(f"the store has no finished run of preset {preset!r}: make reproduce PRESET={preset}.")
     for run in finished:
-        if any(r.versions["code"].endswith(results.UNCOMMITTED) for r in results.read(run.records)):
+        if any(v.endswith(UNCOMMITTED) for r in results.read(run.records) for v in r.versions.values()):
             raise SmisError(
-                f"{run.folder} was measured by code with changes that are in no commit, so nobody could make its numbers again. "
-                f"Commit, delete that folder, then make reproduce PRESET={preset}."
+                f"{run.folder} was trained or measured by code with changes that are in no commit, so nobody could make its "
+                f"numbers again. Commit, delete that folder, then make reproduce PRESET={preset}."
             )
     for old in paths.COMMITTED_RECORDS.glob(f"*-{preset}-s*"):
         if not presets.as_it_stands(runs.read_experiment(old / "config.txt")):

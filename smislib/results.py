@@ -4,13 +4,11 @@ Tables are joins over records. A column takes records of one protocol only, so t
 same way never stand under one heading.
 """
 
+import csv
 import datetime
 import json
-import platform
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,8 @@ from .errors import SmisError
 from .metrics import METRICS, Measurement
 from .models import MODELS
 from .published import read as read_published
+from .versions import versions
 
-UNCOMMITTED = "-dirty"  # as git says it
 # What may differ between two records of one column: it describes the model, not the measurement.
 OF_THE_MODEL = {"counted", "repeats", "raters", "resampled", "agreement", "kappa"}
 
@@ -55,8 +53,10 @@ class Record:
 
 
 def record(measurement: Measurement, run: runs.Run, weights: str, device: str, seconds: float) -> Record:
-    """A measurement of a run as a record."""
-    e = run.experiment
+    """A measurement of a run as a record. Where other code trained it, its versions say by which it was."""
+    e, made_by = run.experiment, versions()
+    if run.code not in ("", made_by["code"]):
+        made_by["trained by"] = run.code
     return Record(
         metric=measurement.metric,
         value=measurement.value,
@@ -70,29 +70,10 @@ def record(measurement: Measurement, run: runs.Run, weights: str, device: str, s
         interval=measurement.interval,
         spread=measurement.spread,
         device=device,
-        versions=versions(),
+        versions=made_by,
         date=datetime.date.today().isoformat(),
         seconds=round(seconds, 2),
     )
-
-
-def versions() -> dict[str, str]:
-    """What the numbers depend on, beside the experiment."""
-    packages = {name: version(name) for name in ("torch", "numpy", "scikit-image")}
-    return packages | {"python": platform.python_version(), "code": _code_version()}
-
-
-def _code_version() -> str:
-    """The commit of the checkout, with `UNCOMMITTED` where smislib has changes; or the package version outside one."""
-
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], cwd=paths.PACKAGE, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changes = git("status", "--porcelain", "--", ".")  # of smislib: figures and notebooks change by being made
-        return git("describe", "--always") + (UNCOMMITTED if changes else "")
-    except (OSError, subprocess.CalledProcessError):
-        return version("smislib")
 
 
 def write(folder: Path, records: Iterable[Record], name: str) -> None:
@@ -394,6 +375,21 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
         atomic.write(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
     provenance.leave(folder / f"{name}.csv", flat, lambda model: MODELS[model].title if model in MODELS else model)
     return [folder / f"{name}.{suffix}" for suffix in texts]
+
+
+def read_table(path: Path, command: str) -> tuple[str, list[str], list[list[str]]]:
+    """Caption, header and rows, of which the first column is the index, of a .csv of `save_table`.
+
+    Raises SmisError for one that is damaged, with the `command` that writes it again.
+    """
+    try:
+        first, *lines = path.read_text("utf-8").splitlines() or [""]
+        header, *rows = list(csv.reader(lines)) or [[]]
+    except (ValueError, csv.Error) as error:
+        raise SmisError(f"{path} cannot be read ({error}): delete it; {command} writes it again.") from error
+    if not first.startswith("# ") or not rows or any(len(row) != len(header) for row in rows):
+        raise SmisError(f"{path} is not a table with its caption: delete it; {command} writes it again.")
+    return first[2:], header, rows
 
 
 def device_name(device: torch.device) -> str:

@@ -6,6 +6,7 @@
         samples/step_*.png    samples on the way
         snapshots/            generators on the way, where `train.snapshots` asks for them
         checkpoint.pt         everything a resume needs; gone once the run is finished
+        versions.json         of the packages and of the code that trained it, no part of the weights, which are the same by all
         weights.safetensors   written last: its presence means finished. Self-describing
         records/*.json        measurements (see results.py)
 
@@ -32,6 +33,7 @@ from .atomic import first_line
 from .config import Experiment
 from .errors import SmisError, did_you_mean
 from .models import MODELS
+from .versions import versions
 
 FORMAT = "smislib-1"
 SHIPPED = "shipped"  # the name of the networks that come with the library
@@ -68,6 +70,14 @@ class Run:
     @property
     def finished(self) -> bool:
         return self.weights.exists()
+
+    @property
+    def code(self) -> str:
+        """The version of the code that trained it, as `versions.code` has it; "" where nobody kept it."""
+        try:
+            return str(json.loads((self.folder / "versions.json").read_text())["code"]) if self.finished else ""
+        except (OSError, ValueError, LookupError, TypeError):  # of an earlier version of the library
+            return ""
 
     def history(self) -> list[dict]:
         """The log so far; a line that a crash cut short, or that is no step, is not part of it."""
@@ -119,8 +129,10 @@ class Run:
         except SmisError as error:
             raise SmisError(f"checkpoint {error} Or delete it to train this run from its start.") from error
 
-    def finish(self, networks: nn.Module) -> None:
-        """Write the weights and drop the checkpoint."""
+    def finish(self, networks: nn.Module, by: dict[str, str] | None = None) -> None:
+        """Write the weights, and beside them the `versions` that trained them (None: those of now), and drop the checkpoint."""
+        text = json.dumps(versions() if by is None else by, indent=1)
+        atomic.write(self.folder / "versions.json", lambda path: path.write_text(text))
         save(self.weights, networks, self.experiment)
         (self.folder / "checkpoint.pt").unlink(missing_ok=True)
 
@@ -151,7 +163,7 @@ def list_runs() -> list[Run]:
 
 
 def find(name: str) -> Run:
-    """The run whose name or unique beginning is `name`."""
+    """The run whose name, unique beginning or unique ending (its hash) is `name`."""
     if not name:
         raise SmisError("'' is no run: give its name, or its beginning; `smis list` shows them.")
     everything = {run.experiment.name: run for run in list_runs()}
@@ -199,10 +211,10 @@ def load(path_or_name: str | Path) -> nn.Module:
     if metadata.get("checksum", found := _checksum(state, metadata)) != found:  # files of earlier versions have none
         raise SmisError(f"{path} is damaged: it has check sum {found}, not {metadata['checksum']}. Make or fetch it again.")
     try:
-        with torch.device("meta"):  # shapes alone: a description may ask for more memory than there is
-            _without(build(experiment), metadata).load_state_dict(state, assign=True)
-        networks = _without(build(experiment), metadata)
-        networks.load_state_dict(state)
+        with torch.device("meta"):  # without memory: a description may ask for more than there is
+            networks = _without(build(experiment), metadata)
+        copies = {key: value.clone() for key, value in state.items()}  # aligned: in a mapped file kernels round otherwise
+        networks.load_state_dict(copies, assign=True)
     except Exception as error:  # whatever values in the description do to torch
         raise SmisError(f"{path} does not fit the networks that it describes: {first_line(error)}.") from error
     networks.experiment = experiment

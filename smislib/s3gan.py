@@ -6,6 +6,7 @@ Behaviour beside the text: google/compare_gan, see NOTICE.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch.utils.data import Dataset
 from . import processes
 from .config import Experiment
 from .errors import SmisError, did_you_mean
-from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_hot, partial
+from .label_sources import READ, SOURCES, Paired, Relabelled, labels_for, one_hot, partially_labelled
 from .losses import Perceptual, Terms, hinge_d, hinge_g
 from .sample import Noise
 
@@ -41,6 +42,22 @@ class ClassGan:
             raise SmisError(f"ClassGan.fraction is a share of the labels, in [0, 1]; found {self.fraction}.")
         if self.labels not in SOURCES:
             raise did_you_mean("label source", self.labels, SOURCES)
+        if bool(self.labeller) != (self.labels in READ):
+            raise SmisError(
+                f"loss.labels={self.labels!r} with loss.labeller={self.labeller!r}: {', '.join(READ)} are read off images, the "
+                "other sources are not. Set loss.labeller to the model that reads, e.g. labeller_20 (for clusters rotation), or "
+                "to ''."
+            )
+
+    def check(self, network: Any) -> None:
+        """Raise SmisError for a schedule without the heads of D that have a weight."""
+        weights = {"rotations": ("rotation_d", "rotation_g"), "classifier": ("classifier",)}  # head -> what needs it
+        for head, names in weights.items():
+            asked = [f"loss.{name}={getattr(self, name)}" for name in names if getattr(self, name)]
+            if asked and not getattr(network, head):
+                raise SmisError(
+                    f"{' and '.join(asked)} but network.{head} is false, so D has no such head: --set network.{head}=true."
+                )
 
     @property
     def reads(self) -> str:
@@ -151,7 +168,7 @@ class Labelling:
 
 def prepare_labeller(experiment: Experiment, networks: nn.Module, train_set: Dataset, labeller: None = None) -> Dataset:
     """The training set, each image beside a labelled one."""
-    return Paired(train_set, partial(experiment, train_set, networks.schedule.C))
+    return Paired(train_set, partially_labelled(experiment, train_set, networks.schedule.C))
 
 
 class LabellingObjective:

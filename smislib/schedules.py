@@ -13,6 +13,16 @@ from .errors import SmisError
 from .models.groupdnet import Schedule
 
 ABLATION = ("mulnet", "groupnet", "groupenc", "groupdec", "vspade", "groupdnet")  # one file's schedules
+# Variant -> the groups of its blocks, of C and of what GroupDNet has at that preset and data set (`Widths.falling`). The groups
+# and the widths of the CG-Norms follow. What is not in `ABLATION` is GroupDNet with other groups, and a row of Table 3.
+GROUPS: dict[str, Callable[[int, tuple[int, ...]], tuple[int, ...]]] = {
+    "mulnet": lambda C, falling: (C,) * len(falling),
+    "groupnet": lambda C, falling: (C,) * len(falling),
+    "groupenc": lambda C, falling: (1,) * len(falling),
+    "groupdec": lambda C, falling: (C,) * len(falling),
+    "vspade": lambda C, falling: (1,) * len(falling),
+    "groupdnet": lambda C, falling: falling,
+}
 CHANGED = {  # SMIS appendix D: GroupDNet with one thing changed -> that thing
     "groupdnet_whole": {"class_view": "whole"},
     "groupdnet_vector": {"code": "vector"},
@@ -72,18 +82,22 @@ def schedule(model: str, preset: str, height: int, width: int, C: int, data_name
 def smis_schedule(
     model: str, preset: str, height: int, width: int, C: int, data_name: str = "", instance_edge: bool = False
 ) -> Schedule:
-    """The schedule of one SMIS variant. `instance_edge`: the labels carry the instance edge after the C classes.
+    """The schedule of one SMIS variant, a key of `GROUPS`. `instance_edge`: the labels carry that edge after the C classes.
 
     GroupDNet at `paper` is the released network for `cityscapes` and `ade20k`, and for C = 8 that of DeepFashion.
     The ablations, which the paper has on DeepFashion alone, take the same widths, made multiples of C where they
-    keep C groups to the end.
+    keep C groups to the end. Raises SmisError for a model of which nothing says what its groups are.
     """
+    if model not in GROUPS:
+        raise SmisError(
+            f"model {model!r} has no schedule: name it in CHANGED or GROUPS of smislib/schedules.py (a GroupDNet with something "
+            "changed), or in SCHEDULES and LOSS of a module of smislib/papers; see CONTRIBUTING.md."
+        )
     if preset == "paper" and data_name in RELEASED:
         w = RELEASED[data_name]
     else:
         w = _many_classes(preset, C) if C > MANY else _in_proportion(model, preset, C)
-    blocks = len(w.channels)
-    groups = {"groupdnet": w.falling, "groupenc": (1,) * blocks, "vspade": (1,) * blocks}.get(model, (C,) * blocks)
+    groups = GROUPS[model](C, w.falling)
     channels, fuses = w.channels, groups[-1] != 1
     if fuses:
         least = 4 if C > MANY and preset != "paper" else 1  # channels a class: with fewer it could not hold a colour

@@ -9,12 +9,14 @@ A pixel without a label (zero in every class, or of the class `unlabelled`) coun
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import processes
+from .errors import SmisError
 from .losses import FromNoise, Perceptual, Terms
 from .sample import Noise
 
@@ -30,6 +32,25 @@ class SegmentationGan:
     perceptual: float = 0.0  # of a perceptual loss, which OASIS does without
     unlabelled: int | None = None  # a class that stands for "no label"
     backbone: str = "none"  # of the perceptual loss: "vgg19", "embedded" or "none"
+
+    def __post_init__(self):
+        if bool(self.perceptual) != (self.backbone != "none"):
+            raise SmisError(
+                f"loss.perceptual={self.perceptual} and loss.backbone={self.backbone!r} train nothing together: set both, e.g. "
+                "loss.perceptual=10 and loss.backbone=embedded (or vgg19), or neither (0 and none)."
+            )
+
+    def check(self, network: Any) -> None:
+        """Raise SmisError for a schedule whose D gives pixels no classes, or that does not have the class `unlabelled`."""
+        if network.discriminator != "segmentation":
+            raise SmisError(
+                f"network.discriminator={network.discriminator!r} gives pixels no classes, which the loss of OASIS needs: leave "
+                "it 'segmentation', or train oasis_patch."
+            )
+        if self.unlabelled is not None and not 0 <= self.unlabelled < network.C:
+            raise SmisError(
+                f"loss.unlabelled={self.unlabelled} is none of the {network.C} classes: set one of 0 to {network.C - 1}, or null."
+            )
 
 
 def pixel_weights(labels: Tensor, *, balanced: bool = True, unlabelled: int | None = None) -> Tensor:

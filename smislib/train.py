@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from . import atomic, data, presets, processes, runs, viz
+from . import atomic, data, presets, processes, runs, versions, viz
 from .config import Experiment, TrainSpec
 from .data.loading import StepSampler, loader
 from .data.presized import decoders
@@ -32,7 +32,8 @@ from .sample import Noise, conditions, draw, generate, generator, reconstruct
 
 
 def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1, nodes: int = 1, progress: bool = True) -> Run:
-    """Train to the end, from wherever an earlier call stopped; a finished run is returned as it is.
+    """Train to the end, from wherever an earlier call stopped; a finished run is returned as it is, with a line that says so
+    where other code than this trained it: an experiment's hash covers its values, not the code.
 
     What it needs of other experiments (the labels that S3GAN reads) is trained before.
     Raises SmisError, before any work, for data or backbones that are not there; during it for a non-finite loss
@@ -50,6 +51,12 @@ def train(experiment: Experiment, *, accelerator: str = "auto", devices: int = 1
             if processes.is_first():  # what was asked for can be done: only now is anything written
                 runs.open_run(experiment)
         _locked(fabric, run, *splits, data.classes(experiment.data), progress)
+    elif processes.is_first() and run.code not in ("", now := versions.code()):
+        print(
+            f"{experiment.name}: finished, trained by code {run.code}; the code is now {now}. To train it anew, delete "
+            f"{run.folder} or set SMIS_HOME to a new folder.",
+            file=sys.stderr,
+        )
     return run
 
 
@@ -99,7 +106,7 @@ def _fabric(experiment: Experiment, accelerator: str, devices: int, nodes: int) 
 
 
 def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, classes: data.Classes, progress: bool) -> None:
-    experiment, spec = run.experiment, run.experiment.train
+    experiment, spec, by = run.experiment, run.experiment.train, versions.versions()  # now: what is loaded, not edited since
     on_cpu = fabric.device.type == "cpu"
     if on_cpu:
         _keep_freed_memory()
@@ -211,7 +218,7 @@ def _train(fabric: Fabric, run: Run, train_set: Dataset, test_set: Dataset, clas
         _take_standing_statistics(fabric, final, experiment, train_set, classes)
     if fabric.is_global_zero:
         _save_samples(run, final, test_set, classes, spec.steps)
-        run.finish(final)
+        run.finish(final, by)
     fabric.barrier()
 
 

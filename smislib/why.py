@@ -5,7 +5,6 @@ records are looked up anew, so an answer says when they have changed since. A nu
 source of what a paper prints, or by the notebook that worked it out.
 """
 
-import csv
 import dataclasses
 import json
 import shlex
@@ -94,15 +93,10 @@ def read_table(path: Path) -> Printed:
     """A table of `results.save_table`, with what it left beside it."""
     beside = path.with_suffix(provenance.SUFFIX)
     try:
-        lines = path.read_text("utf-8").splitlines()
-        header, *rows = list(csv.reader(lines[1:])) or [[]]
         behind = json.loads(beside.read_text("utf-8")) if beside.exists() else None
-    except (ValueError, RecursionError, csv.Error) as error:
-        raise SmisError(
-            f"{path}, or {beside.name} beside it, cannot be read ({error}): make reproduce writes both again."
-        ) from error
-    if not lines or not lines[0].startswith("# ") or not rows or any(len(r) != len(header) for r in rows):
-        raise SmisError(f"{path} is not a table with its caption: delete it; make reproduce writes it again.")
+    except (ValueError, RecursionError) as error:
+        raise SmisError(f"{beside} cannot be read ({error}): make reproduce writes it again.") from error
+    _, header, rows = results.read_table(path, "make reproduce")
     return Printed(path, header[1:], [r[0] for r in rows], [r[1:] for r in rows], behind)
 
 
@@ -181,8 +175,9 @@ def _answer(identity: dict[str, Any], printed: Printed) -> Iterator[str]:
     written = f"{_shown(first.config)}: " if first.config else ""
     yield f"  experiment  {written}model {r.model}, data {r.data}, preset {r.preset}, seed {r.seed}, hash {r.experiment}"
     yield f"  weights     {r.weights}{_weights_here(e, r)}"
-    packages = ", ".join(f"{name} {version}" for name, version in r.versions.items() if name != "code")
-    yield f"  code        {r.versions.get('code', 'unknown')}; {packages}"
+    packages = ", ".join(f"{name} {version}" for name, version in r.versions.items() if name not in ("code", "trained by"))
+    trained = f" measured it, {r.versions['trained by']} trained it" if "trained by" in r.versions else ""
+    yield f"  code        {r.versions.get('code', 'unknown')}{trained}; {packages}"
     yield "  protocol    " + "; ".join(f"{key}: {value}" for key, value in r.protocol.items())
     yield f"  measured    {r.date or 'unknown date'}, {r.device}, {r.seconds:g} s"
     if e is not None:

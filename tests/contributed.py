@@ -20,10 +20,12 @@ SMALL = {"data.n_train": 8, "data.n_test": 4, "train.steps": 2, "evaluation.n_fi
 def model_and_metric() -> dict:
     e = presets.experiment("groupdnet_masked", preset="smoke", assignments={k: str(v) for k, v in SMALL.items()})
     run = train(e, progress=False)
+    train(presets.experiment("groupdnet_late", preset="smoke", assignments={k: str(v) for k, v in SMALL.items()}), progress=False)
     records = evaluate(run, progress=False)
     printed = results.published("SMIS_2003.12697", "table_3")
     table, _ = results.comparison(records, ["groupdnet_masked"], {"Chroma": None}, printed)
     return {
+        "late groups": presets.experiment("groupdnet_late", preset="smoke").network.affine_groups,
         "steps": run.history()[-1]["step"],
         "class_view": e.network.class_view,
         "in table 3": "groupdnet_masked" in presets.table_3("demo"),
@@ -31,6 +33,15 @@ def model_and_metric() -> dict:
         "columns": [list(column) for column in table.columns],
         "cells": table.loc["w/ masks instead of crops"].tolist(),
     }
+
+
+def loss_term() -> dict:
+    plain, more = (
+        presets.experiment("groupdnet", preset="smoke", assignments={k: str(v) for k, v in (SMALL | added).items()})
+        for added in ({}, {"loss.l1": 5})
+    )
+    logged = [train(e, progress=False).history()[-1] for e in (plain, more)]
+    return {"hash": plain.hash, "logged": ["g_l1" in entry for entry in logged], "l1": logged[1]["g_l1"]}
 
 
 def data_set(root: Path) -> dict:
@@ -65,5 +76,11 @@ def notebook() -> dict:
 
 if __name__ == "__main__":
     assert Path.cwd() == paths.CHECKOUT, "not the copy"
-    made = {"model": model_and_metric(), "data": data_set(Path("faces")), "claim": claim(), "notebook": notebook()}
+    made = {
+        "model": model_and_metric(),
+        "loss": loss_term(),
+        "data": data_set(Path("faces")),
+        "claim": claim(),
+        "notebook": notebook(),
+    }
     Path(sys.argv[1]).write_text(json.dumps(made))

@@ -182,6 +182,8 @@ def test_text_becomes_the_type_of_the_field():
     assert spec.data.root == "some/folder"
     assert spec.seed == 4
     assert config.replace(spec, {}) is spec
+    both = ("train.batch", "3"), ("train.accumulate", "3")  # neither of which fits without the other
+    assert config.replace(FIXED, dict(both)) == config.replace(FIXED, dict(reversed(both)))
     assert FIXED.train.steps == 7
 
 

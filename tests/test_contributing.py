@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import contributed
 import pytest
 
-from smislib import paths
+from smislib import paths, presets
 
 TEXT = (paths.CHECKOUT / "CONTRIBUTING.md").read_text()
 RECIPES = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE))
@@ -74,6 +75,13 @@ def made(tmp_path_factory) -> dict:
 def test_a_model_trains_and_is_a_row_of_table_3(made):
     model = made["model"]
     assert (model["steps"], model["class_view"], model["in table 3"]) == (2, "mask", True)
+    assert model["late groups"] == [8, 8, 8, 1]
+
+
+def test_a_loss_term_is_logged_and_changes_no_other_experiment(made):
+    plain = presets.experiment("groupdnet", preset="smoke", assignments={k: str(v) for k, v in contributed.SMALL.items()})
+    assert made["loss"]["hash"] == plain.hash
+    assert made["loss"]["logged"] == [False, True] and 0 < made["loss"]["l1"] < 10
 
 
 def test_a_metric_is_a_record_and_a_column(made):

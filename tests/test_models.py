@@ -296,6 +296,8 @@ def test_a_size_the_network_cannot_take_names_the_multiple(size):
         ({"class_view": "croped"}, "Did you mean 'crop'"),
         ({"code": "vectr"}, "Did you mean 'vector'"),
         ({"norm": "bach"}, "Did you mean 'batch'"),
+        ({"groups": (8, 8, 8, 1)}, r"affine_groups=\[8, 8, 4, 1\] is coarser than groups=\[8, 8, 8, 1\].*network.shared_groups"),
+        ({"shared_groups": (8, 1, 4, 1)}, r"shared_groups=\[8, 1, 4, 1\] is coarser"),
     ],
 )
 def test_a_schedule_that_cannot_be_built_says_why(changes, message):

@@ -1,5 +1,7 @@
 """OASIS: 3-D noise that is honoured, a loss that is balanced, LabelMix, and what no label says."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +14,7 @@ from smislib.data.spec import Classes
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate
 from smislib.losses import PairedGan
-from smislib.metrics import realism, segmentation, variation
+from smislib.metrics import lpips, realism, segmentation, variation
 from smislib.models import MODELS, oasis
 from smislib.sample import Noise, draw, generate, generator
 from smislib.segmentation_gan import (
@@ -268,6 +270,15 @@ def test_ms_ssim_of_small_images_has_fewer_scales():
     assert 1 > noisier[0] > noisier[1]
     with pytest.raises(SmisError, match="10x48; the window of MS-SSIM needs at least 11"):
         variation.scales(10, 48)
+
+
+@pytest.mark.parametrize(("value", "message"), [(math.nan, "NaN or infinite"), (None, "one image per code")])
+def test_samples_that_are_no_images_are_refused(value, message):
+    def sample(labels: Tensor, k: int, rng: torch.Generator) -> Tensor:
+        return labels if value is None else torch.full((k, 3, 32, 32), value)
+
+    with pytest.raises(SmisError, match=message):
+        variation.measure({"image": sample}, torch.ones(2, 4, 32, 32), n=2, m=2, distance=lpips.embedded())
 
 
 def test_colour_and_texture_are_told_apart():

@@ -6,7 +6,7 @@ import pytest
 import sample_trees
 import torch
 
-from smislib import config, data, papers, paths, presets, reproduce, runs
+from smislib import config, data, models, papers, paths, presets, reproduce, runs, schedules
 from smislib import publish as publishing
 from smislib.errors import SmisError
 from smislib.evaluate import files
@@ -126,6 +126,34 @@ def test_each_row_of_table_3_differs_from_groupdnet_in_one_value(preset):
         fields = [f for f in vars(whole.network) if getattr(whole.network, f) != getattr(changed.network, f)]
         assert len(fields) == 1, (model, fields)
         assert (changed.train, changed.loss, changed.data) == (whole.train, whole.loss, whole.data)
+
+
+@pytest.mark.parametrize(
+    ("half", "message"),
+    [
+        (models._smis("Mine"), r"'mine' has no schedule: name it in CHANGED or GROUPS of smislib/schedules.py"),
+        (models.MODELS["oasis"], "'mine' has no schedule"),
+        (models.MODELS["bicyclegan"], r"mine would have a .*oasis.Schedule at smoke, MODELS says .*bicyclegan.Schedule"),
+        (models._patch("Mine"), r"mine would have a .*VaeGan at smoke, MODELS says .*PairedGan: give it one in LOSS"),
+    ],
+    ids=["no groups", "no schedule", "another schedule", "no loss"],
+)
+def test_a_model_that_is_registered_by_half_is_refused(half, message, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "mine", half)
+    if "would have" in message:
+        monkeypatch.setitem(papers.SCHEDULES, "mine", papers.SCHEDULES["oasis_patch"])
+    with pytest.raises(SmisError, match=message):
+        presets.experiment("mine", preset="smoke")
+
+
+def test_a_line_of_groups_is_a_row_of_table_3_whose_classes_stay_apart(monkeypatch):
+    monkeypatch.setitem(schedules.GROUPS, "late", lambda C, falling: (C,) * (len(falling) - 1) + (1,))
+    monkeypatch.setitem(models.MODELS, "late", models._smis("Late"))
+    assert presets.table_3("demo")[-2:] == ("late", "groupdnet")
+    for preset in presets.PRESETS:
+        s, whole = (presets.experiment(model, preset=preset).network for model in ("late", "groupdnet"))
+        assert s.groups == s.affine_groups == s.shared_groups == (8,) * (len(whole.groups) - 1) + (1,)
+        assert (s.channels, s.hidden, s.encoder_channels) == (whole.channels, whole.hidden, whole.encoder_channels)
 
 
 def test_without_split_input_every_group_sees_the_whole_image_and_nothing_else():

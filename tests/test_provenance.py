@@ -126,9 +126,12 @@ def test_the_source_of_what_a_paper_prints(home, monkeypatch):
 def test_a_record_that_has_changed_or_is_gone_is_said_to_be(saved):
     (file,) = saved.glob("mannequins-mulnet-*/quality-*.json")
     body = json.loads(file.read_text())
-    next(r for r in body if r["metric"] == FID)["value"] = 99.0
+    record = next(r for r in body if r["metric"] == FID)
+    record["value"], record["versions"]["trained by"] = 99.0, "0f02243"
     file.write_text(json.dumps(body))
-    assert "  changed     the record now says 99: the table is older" in answer("table01_m", "MulNet", "FID")
+    said = answer("table01_m", "MulNet", "FID")
+    assert "  changed     the record now says 99: the table is older" in said
+    assert f"  code        {record['versions']['code']} measured it, 0f02243 trained it; torch" in said
     file.unlink()
     assert "  record      gone: neither" in answer("table01_m", "MulNet", "FID")
 

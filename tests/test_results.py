@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from smislib import config, paths, presets, publish, results, runs
+from smislib import config, paths, presets, publish, results, runs, versions
 from smislib.errors import SmisError
 from smislib.results import Cell, Record, cells, significant
 
@@ -36,12 +36,15 @@ def test_a_records_code_is_uncommitted_where_the_library_has_changes_alone(tmp_p
     commit = git("rev-parse", "--short", "HEAD")
     (tmp_path / "figure.csv").write_text("made again")
     (package / "a.pyc").touch()
-    assert results.versions()["code"] == commit
+    assert versions.code() == commit
+    found = set()
     for changed in (package / "new.py", package / "a.py"):
-        changed.write_text("x")
-        assert results.versions()["code"] == commit + results.UNCOMMITTED
+        for text in "xy":
+            changed.write_text(text)
+            found.add(versions.code())
         git("stash", "--include-untracked")
-    assert results.versions()["code"] == commit
+    assert len(found) == 4 and all(v.startswith(f"{commit}+") and v.endswith(versions.UNCOMMITTED) for v in found)
+    assert versions.code() == commit
 
 
 def test_records_of_code_that_nobody_has_are_not_published(home, tmp_path, small, monkeypatch):
@@ -50,8 +53,8 @@ def test_records_of_code_that_nobody_has_are_not_published(home, tmp_path, small
     monkeypatch.setattr(presets, "as_it_stands", lambda experiment: True)
     run = runs.open_run(small())
     run.weights.touch()
-    results.write(run.records, [record(versions={"code": "0f02243-dirty"})], "quality")
-    with pytest.raises(SmisError, match=rf"{run.folder} was measured by code with changes that are in no commit"):
+    results.write(run.records, [record(versions={"code": "0f02243", "trained by": "0f02243-dirty"})], "quality")
+    with pytest.raises(SmisError, match=rf"{run.folder} was trained or measured by code with changes that are in no commit"):
         publish.publish("smoke")
     assert not committed.exists()
     results.write(run.records, [record(versions={"code": "0f02243"})], "quality")

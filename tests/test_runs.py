@@ -12,9 +12,11 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from smislib import atomic, config, paths, presets, results, runs
+from smislib import atomic, config, paths, presets, results, runs, versions
 from smislib import train as training
 from smislib.errors import SmisError
+from smislib.metrics import Measurement
+from smislib.models import MODELS
 
 
 def files(folder: Path) -> set[str]:
@@ -141,6 +143,18 @@ def test_weights_come_back_exactly_and_without_flags(model, home, small, tmp_pat
     assert torch.equal(*images)
 
 
+@pytest.mark.parametrize("model", {of.networks: name for name, of in MODELS.items()}.values())
+def test_a_network_of_every_file_is_all_in_its_weights(model, tmp_path):
+    experiment = presets.experiment(model, "tokens" if MODELS[model].whole else "mannequins", "smoke")
+    networks = randomised(experiment)
+    runs.save(tmp_path / "w.safetensors", networks, experiment)
+    loaded = runs.load(tmp_path / "w.safetensors")
+    made = dict([*loaded.named_parameters(), *loaded.named_buffers()])
+    assert made.keys() == loaded.state_dict().keys()  # what is not saved could not be had again
+    assert not any(value.is_meta for value in made.values())
+    assert all(torch.equal(value, networks.state_dict()[key]) for key, value in made.items())
+
+
 def test_a_run_is_found_by_name_beginning_and_folder(home, small):
     first, second = small(), small("vspade")
     for experiment in (first, second):
@@ -198,7 +212,7 @@ def test_a_damaged_weights_file_is_named(damage, small, tmp_path, home):
 # --- the life of a run ------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_run_is_left_alone(home, small):
+def test_a_finished_run_is_left_alone(home, small, capsys):
     run = training.train(small(), progress=False)
     assert run.finished
     assert not (run.folder / "checkpoint.pt").exists()
@@ -207,6 +221,25 @@ def test_a_finished_run_is_left_alone(home, small):
     again = training.train(small(), progress=False)
     assert again == run
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+    assert "trained by" not in capsys.readouterr().err
+
+
+def test_a_run_that_other_code_trained_is_said_to_be(home, small, monkeypatch, capsys):
+    run = runs.open_run(small())
+    run.finish(runs.build(small()))
+    here, weights = versions.code(), runs._metadata(run.weights)
+    measured = Measurement("FID", 1.0, {})
+    assert run.code == here and "trained by" not in results.record(measured, run, "", "cpu", 0).versions
+    monkeypatch.setattr(versions, "code", lambda: "0f02243")
+    training.train(small(), progress=False)
+    assert f"finished, trained by code {here}; the code is now 0f02243. To train it anew, delete" in capsys.readouterr().err
+    made_by = results.record(measured, run, "", "cpu", 0).versions
+    assert (made_by["code"], made_by["trained by"]) == ("0f02243", here)
+    run.finish(runs.build(small()))
+    assert runs._metadata(run.weights) == weights  # which know nothing of the code
+    (run.folder / "versions.json").unlink()  # as of an earlier version of the library
+    training.train(small(), progress=False)
+    assert "trained by" not in capsys.readouterr().err + str(results.record(measured, run, "", "cpu", 0).versions)
 
 
 def test_a_runs_folder_says_what_it_is(home, small):

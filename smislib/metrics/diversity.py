@@ -152,7 +152,7 @@ def class_diversity(
     found = []
     for c, i in tqdm(mine(cells), desc="mCSD, mOCD", leave=False, disable=not progress):
         one = labels[i : i + 1]
-        images = _draw(sample, one, c, m + 1, (seed, c, i))
+        images = draw(sample, one, c, m + 1, (seed, c, i))
         region = _regions(one, C)[c].to(images.device)
         sides = [READINGS[reading](distance, images, region) for reading in readings]
         found.append([[side.double().mean().item() for side in of_reading] for of_reading in sides])
@@ -176,7 +176,7 @@ def lpips_diversity(
     """LPIPS of outputs for one label map with every code drawn anew: m pairs for each of the first n of `labels`, or all."""
     values = []
     for i in mine(range(len(labels) if n is None else min(n, len(labels)))):
-        images = _draw(sample, labels[i : i + 1], None, m + 1, (seed, i))
+        images = draw(sample, labels[i : i + 1], None, m + 1, (seed, i))
         values.append(distance.consecutive(images).double().mean().item())
     values = in_order(values)
     resampled = bootstrap_weights(len(values), n_boot, seed) @ np.array(values)
@@ -185,13 +185,17 @@ def lpips_diversity(
     return Measurement(metric, float(np.mean(values)), protocol, **uncertainty(resampled))
 
 
-def _draw(sample: Sample, labels: Tensor, c: int | None, k: int, key: tuple[int, ...]) -> Tensor:
+def draw(sample: Sample, labels: Tensor, c: int | None, k: int, key: tuple[int, ...]) -> Tensor:
+    """k images (k,3,H,W) of a label map (1,C,H,W), by a random stream that `key` alone decides.
+
+    Raises SmisError for images of another shape, and for any that are not finite.
+    """
     seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)  # torch takes 63 bits
     images = sample(labels, c, k, torch.Generator().manual_seed(seed))
     if images.shape != (k, 3, *labels.shape[-2:]):
         raise SmisError(f"sample() gave {tuple(images.shape)}, expected {(k, 3, *labels.shape[-2:])}: one image per code.")
     if not torch.isfinite(images).all():
-        raise SmisError(f"sample() gave images with NaN or infinite pixels (class, seed: {c}, {key}): the network is not usable.")
+        raise SmisError(f"sample() gave images with NaN or infinite pixels (class {c}, key {key}): the network is not usable.")
     return images
 
 

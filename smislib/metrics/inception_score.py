@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
+import torch
 from scipy.special import entr
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class Judge(Protocol):
 
     suffix: str
     protocol: dict
+    device: str | torch.device
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (N,3,H,W) in [-1,1] -> features (N,d), for FID."""

@@ -28,7 +28,8 @@ class DigitJudge:
     approximation of a Gaussian kernel, is fitted on all 1,437 real digits for training at the same size: the same each time.
     """
 
-    suffix, device = "[embedded]", "cpu"
+    suffix = "[embedded]"
+    device: str | torch.device = "cpu"
 
     def __init__(self, size: int = 32):
         from sklearn.kernel_approximation import Nystroem

@@ -8,13 +8,13 @@ OASIS compares both distributions; its text is not at hand, so the definition is
 from collections.abc import Iterable
 
 import numpy as np
-from skimage.color import rgb2lab
 from skimage.feature import local_binary_pattern
 from torch import Tensor
 
 from ..errors import SmisError
 from ..processes import in_order
 from . import Measurement, bootstrap_weights, uncertainty
+from .colour import lab
 
 BINS = 8  # of each axis of CIELAB
 LOW, HIGH = np.array([0.0, -100.0, -100.0]), np.array([100.0, 100.0, 100.0])
@@ -23,9 +23,9 @@ PATTERNS = 59
 
 def histograms(images: Tensor) -> dict[str, np.ndarray]:
     """Of each image (N,3,H,W) in [-1,1] the share of its pixels in each bin: "Colour" (N,512), "Texture" (N,59)."""
-    lab = rgb2lab(((images + 1) / 2).clamp(0, 1).movedim(1, -1).cpu().numpy())  # (N,H,W,3)
-    cell = ((lab - LOW) / (HIGH - LOW) * BINS).astype(int).clip(0, BINS - 1) @ (BINS**2, BINS, 1)
-    lightness = (lab[..., 0] / 100 * 255).round().astype(np.uint8)
+    colours = lab(images.cpu())  # (N,H,W,3)
+    cell = ((colours - LOW) / (HIGH - LOW) * BINS).astype(int).clip(0, BINS - 1) @ (BINS**2, BINS, 1)
+    lightness = (colours[..., 0] / 100 * 255).round().astype(np.uint8)
     pattern = np.stack([local_binary_pattern(one, 8, 1, "nri_uniform") for one in lightness]).astype(int)
     return {"Colour": _shares(cell, BINS**3), "Texture": _shares(pattern, PATTERNS)}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import SmisError
 from ..processes import in_order, mine
 from . import Measurement, bootstrap_weights, uncertainty
-from .diversity import Pool
+from .diversity import Pool, draw
 from .lpips import Lpips
 
 WINDOW, SIGMA = 11, 1.5
@@ -69,8 +69,7 @@ def measure(samples: Samples, labels: Pool, *, n: int, m: int, distance: Lpips, 
     for reading, sample in samples.items():
         values = []
         for i in mine(range(shared["n"])):
-            key = int(np.random.SeedSequence((seed, i)).generate_state(1, np.uint64)[0] >> 1)
-            images = sample(labels[i : i + 1], m + 1, torch.Generator().manual_seed(key))
+            images = draw(lambda one, c, k, rng, sample=sample: sample(one, k, rng), labels[i : i + 1], None, m + 1, (seed, i))
             pairs = distance.consecutive(images), ms_ssim(images[:-1], images[1:])
             values.append([d.double().mean().item() for d in pairs])
         values = in_order(values)

@@ -26,6 +26,17 @@ class Model:
     `measures`: groups of metrics that its paper's tables need beside those of every model (see `evaluate`).
     `prepare`: what is done with (experiment, networks, training set, networks of the experiments that `presets.needs` names)
     before the first step; it gives the training set to use.
+
+    A schedule has C, height, width, and
+        z_shape           of one image's code, None for no code: `sample.draw`, objectives
+        controls_classes  whether the image of one class can vary alone: `sample.resample`, `studio`
+        label_channels    where it is of label maps: D's input, `cost` (which takes its absence for a class-conditional GAN)
+    and may have
+        z_channels        of each class, class-major in z; without it a code that controls classes is 3-D noise: `sample`
+        skips             whether G leaves out absent classes: `folded`
+    What else is asked whether it is there: `prior` of the networks, the distribution of their classes (`sample.conditions`,
+    `train`); `conditions(labels)` of G, what its norms see (`folded`); of the loss weights `reads`, the model that must be
+    trained before (`presets.needs`), and `check(network)` (`config.Experiment`). All have `backbone`, of the perceptual loss.
     """
 
     title: str

@@ -90,6 +90,14 @@ class Schedule:
         if self.fusion and self.fusion_channels < 1:
             raise SmisError(f"fusion={self.fusion} convolutions need fusion_channels of 1 or more, found {self.fusion_channels}.")
         self._check_divisibility()
+        for name in ("affine_groups", "shared_groups"):
+            if any(own < groups for own, groups in zip(getattr(self, name), self.groups, strict=True)):
+                raise SmisError(
+                    f"{name}={list(getattr(self, name))} is coarser than groups={list(self.groups)}: the CG-Norm would mix "
+                    "classes that its block keeps apart. Set network.shared_groups and network.affine_groups too, to no fewer in "
+                    "any block, and network.hidden to multiples of them; or change GROUPS of smislib/schedules.py, from which "
+                    "all of them follow."
+                )
 
     def _check_divisibility(self) -> None:
         """Every convolution's channels must be multiples of its groups."""

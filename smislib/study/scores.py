@@ -16,6 +16,7 @@ from .. import results
 from ..config import Experiment
 from ..metrics import Measurement, bootstrap_weights, uncertainty
 from ..results import Record
+from ..versions import versions
 from .answers import Session, sessions
 from .protocol import Study, studies
 
@@ -115,7 +116,7 @@ def _record(study: Study, source, rated: list[Session], measured: Measurement) -
         interval=measured.interval,
         spread=measured.spread,
         device="people",
-        versions=results.versions(),
+        versions=versions(),
         date=max(session.date for session in rated),
         seconds=round(sum(answer.seconds or 0 for session in rated for answer in session.answers), 2),
     )
