@@ -221,8 +221,8 @@ for which, rows in (("all classes", slice(None)), ("those that share no factor",
 # ## The paper's statements, each checked
 #
 # The body of Table 1 is not available to us, but the text around it says who is better at what. Each statement gets a
-# test on our records. A comparison counts when the intervals decide it: the lower end of one above the upper end of the
-# other. Where they overlap, or a row or a metric is missing, the verdict is *not decidable*.
+# test on our records. A comparison counts when the 95 % interval of the quotient decides it. Where it does not, or a row or a
+# metric is missing, the verdict is *not decidable*.
 
 # %% tags=["nbval-ignore-output"]
 cells = results.cells(masked, presets.TABLE_1, metrics)

@@ -258,9 +258,9 @@ table
 # %% [markdown]
 # ## The paper's statements, each checked
 #
-# "Better" counts when the intervals decide it, "no worse" when they leave open that it is worse by at most 10 %. They
-# are 95 % bootstrap intervals over test images, and where there are several seeds over seeds and images: wider than the ± of
-# the tables, which is one sd. The paper has the median of three runs.
+# "Better" counts when the 95 % interval of the quotient decides it, "no worse" when it is worse by less than 10 %, "far better"
+# when it is better by more than 1.5 times. Three seeds have Student's t, so intervals are wider than the ± of the tables, which
+# is one sd. The paper has the median of three runs.
 
 # %% tags=["nbval-ignore-output"]
 verdicts = {name: claims.s3gan.check(cells, suffix) for name, cells in ((paper.DATA, of_tokens), (paper.REAL, of_digits))}

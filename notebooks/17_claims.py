@@ -43,8 +43,8 @@ preset = "demo"
 # ## How a claim is tested
 #
 # A claim is one sentence of ours, where the paper says it, the data set, and a test. The test looks values up; each has a 95 %
-# bootstrap interval, over test images, and over seeds and images where there are several seeds. Two values differ where their
-# intervals do not meet.
+# interval: a bootstrap over test images and, where there are several seeds, Student's t over these, since three trainings say
+# little about a fourth. Two values differ where the interval of their quotient leaves out 1.
 
 # %%
 claim = Claim("smis", "4.4.1, Table 1", "VSPADE has a better FID than DSCGAN", "mannequins",

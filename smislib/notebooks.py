@@ -27,7 +27,7 @@ from .presets import check_preset
 
 MADE_FROM = "made_from"  # metadata of an executed copy
 STORED_BYTES = 500_000  # of a notebook in git, with its pictures
-QUALITIES = (90, 80, 70, 60, 50, 40, 30)  # of JPEG: a stored notebook has the first with which it is small enough
+QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)  # of JPEG: a stored notebook has the first with which it is small enough
 SHIFT = 14  # of 255: how far the colours of a stored diagram may be from those that were drawn
 PICTURE = ("image/png", "image/jpeg")  # what a stored picture may be
 
@@ -218,30 +218,32 @@ def _small(notebook: NotebookNode) -> NotebookNode:
     """
     pictures = [o.data for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     drawn = [Image.open(io.BytesIO(base64.b64decode(data.pop("image/png")))).convert("RGB") for data in pictures]
+    palettes = [_in_palette(picture) for picture in drawn]
     for quality in QUALITIES:
-        for data, picture in zip(pictures, drawn, strict=True):
-            for kind in PICTURE:
+        for data, picture, png in zip(pictures, drawn, palettes, strict=True):
+            jpeg = _written(picture, "jpeg", quality=quality, progressive=True, subsampling=0)  # colours as fine as the light
+            smaller = png is not None and len(png) <= len(jpeg)
+            for kind, written in zip(PICTURE, (png, jpeg), strict=True):
                 data.pop(kind, None)
-            kind, written = _compressed(picture, quality)
-            data[kind] = base64.b64encode(written).decode()
+                if smaller == (written is png):
+                    data[kind] = base64.b64encode(written).decode()
         size = len(nbformat.writes(notebook).encode())
         if size <= STORED_BYTES:
             return notebook
     raise SmisError(f"the notebook would have {size:,} bytes, more than {STORED_BYTES:,}: show fewer or smaller pictures.")
 
 
-def _compressed(picture: Image.Image, quality: int) -> tuple[str, bytes]:
-    """A picture as JPEG, whose colours are as finely sampled as its light, or as PNG of 256 colours, best for diagrams, where
-    that has fewer bytes and the colours hold: its kind, and the bytes.
-    """
-    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
-    png, jpeg = io.BytesIO(), io.BytesIO()
-    palette.save(png, "png", optimize=True)
-    picture.save(jpeg, "jpeg", quality=quality, optimize=True, progressive=True, subsampling=0)
-    small, in_palette = (np.asarray(p.convert("RGB").reduce(4), int) for p in (picture, palette))
-    holds = np.quantile(np.abs(small - in_palette).max(2), 0.99) <= SHIFT
-    kinds = list(zip(PICTURE, (png.getvalue(), jpeg.getvalue()), strict=True))[0 if holds else 1 :]
-    return min(kinds, key=lambda written: len(written[1]))
+def _in_palette(picture: Image.Image) -> bytes | None:
+    """A picture as PNG of 256 colours, which is best for diagrams; None where its colours do not hold."""
+    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=10_000, dither=Image.Dither.NONE)
+    coarse, in_palette = (np.asarray(p.convert("RGB").reduce(4), int) for p in (picture, palette))
+    return _written(palette, "png") if np.quantile(np.abs(coarse - in_palette).max(2), 0.99) <= SHIFT else None
+
+
+def _written(picture: Image.Image, kind: str, **how: Any) -> bytes:
+    to = io.BytesIO()
+    picture.save(to, kind, optimize=True, **how)
+    return to.getvalue()
 
 
 def _assign(source: str, values: dict[str, object]) -> str:

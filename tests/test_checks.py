@@ -1,12 +1,16 @@
 """The notebook stage notices a stored notebook that is not its source, and knows what may differ."""
 
+import base64
+import io
 import os
 import shutil
 import time
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 from tornado.web import HTTPError
 
 from smislib import checks, notebooks, paths
@@ -105,3 +109,26 @@ def test_jupyter_opens_a_pair_whichever_file_is_newer(tmp_path):
     shutil.copy(paths.NOTEBOOKS / "jupytext.toml", tmp_path)
     opened = manager.get("pair.ipynb")["content"]
     assert opened["cells"][1]["source"] == "def f():\n    pass"  # of the .py
+
+
+def test_a_stored_picture_keeps_its_colours_and_a_notebook_its_size():
+    """Flat colours are a palette's; a small patch of another colour among many thousands must not take its neighbours'."""
+    rng = np.random.default_rng(0)
+    photograph = np.repeat(np.repeat(rng.integers(0, 255, (60, 90, 3)), 8, 0), 8, 1).astype(np.uint8)
+    photograph[:40, :40] = (171, 40, 188)
+    diagram = np.full((400, 600, 3), 255, np.uint8)
+    diagram[100:200, 100:300] = (53, 102, 168)
+    outputs = []
+    for picture in (photograph, diagram):
+        written = io.BytesIO()
+        Image.fromarray(picture).save(written, "png")
+        data = {"image/png": base64.b64encode(written.getvalue()).decode()}
+        outputs.append(nbformat.v4.new_output("display_data", data))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
+    stored = notebooks._small(notebook).cells[0].outputs
+    assert [list(output.data) for output in stored] == [["image/jpeg"], ["image/png"]]
+    for output, picture in zip(stored, (photograph, diagram), strict=True):
+        shown = Image.open(io.BytesIO(base64.b64decode(*output.data.values()))).convert("RGB")
+        off = np.abs(np.asarray(shown, int) - picture).reshape(-1, 3)
+        assert np.quantile(off, 0.99) <= 2 * notebooks.SHIFT
+        assert off.reshape(*picture.shape)[4:36, 4:36].max() <= notebooks.SHIFT  # the patch

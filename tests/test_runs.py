@@ -143,6 +143,17 @@ def test_weights_come_back_exactly_and_without_flags(model, home, small, tmp_pat
     assert torch.equal(*images)
 
 
+def test_equal_networks_are_equal_files(small, tmp_path):
+    """safetensors leaves the order of metadata to chance; a record names its weights by the file's hash."""
+    experiment = small("groupdnet")
+    networks = randomised(experiment)
+    for i in range(8):
+        runs.save(tmp_path / f"{i}.safetensors", networks, experiment)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    kept = safetensors.torch.load_file(tmp_path / "0.safetensors")
+    assert all(torch.equal(value, networks.state_dict()[key]) for key, value in kept.items())
+
+
 @pytest.mark.parametrize("model", {of.networks: name for name, of in MODELS.items()}.values())
 def test_a_network_of_every_file_is_all_in_its_weights(model, tmp_path):
     experiment = presets.experiment(model, "tokens" if MODELS[model].whole else "mannequins", "smoke")

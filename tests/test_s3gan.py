@@ -428,7 +428,7 @@ def test_a_grid_of_settings_stands_beside_the_printed_one():
     assert table["FID 5% ↓", "published (median)"].tolist() == ["10.8"]
     assert table["FID 20% ↓", "published (mean)"].tolist() == ["8.4 ± 0.02"]
     assert table["FID 5% ↓", "reproduced as FID[embedded]"].tolist() == ["31.0 ± 1.4"]
-    assert "2 to 2 seeds a cell" in caption
+    assert "2 seed(s) a cell" in caption
 
 
 def test_a_source_of_labels_is_read_once(home, monkeypatch):

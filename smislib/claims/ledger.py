@@ -136,8 +136,7 @@ def _records(name: str, root: str | None, preset: str, committed: Sequence[Recor
     trained = dict.fromkeys((r.model, r.seed) for r in records)
     rated = [presets.experiment(model, name, preset, seed, root) for model, seed in trained]
     records += [record for metric in STUDIES for record in study.records(metric, rated)]
-    evaluation = presets.OF_DATA.get((name, preset), {}).get("evaluation", presets.EVALUATION[preset])
-    return records, "[embedded]" if evaluation.backbone == "embedded" else ""
+    return records, "[embedded]" if presets.evaluation(name, preset).backbone == "embedded" else ""
 
 
 def table(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
