@@ -16,7 +16,7 @@ from . import atomic, results
 from .claims.logic import OUTCOMES, VERDICTS
 from .errors import SmisError
 
-EMPTY = ("not available", "not run", "no study")  # what stands in a cell without a number
+EMPTY = ("not available", "not run", "not measured", "no study")  # what stands in a cell without a number
 SMALL = 150_000  # bytes of an SVG that is embedded; of a larger one its PNG
 LARGEST = 1600, 2400  # pixels of an embedded picture
 WEBP: dict[str, Any] = {"format": "webp", "quality": 86, "method": 4}  # a fifth of the PNG at twice the size it is shown in

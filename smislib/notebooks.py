@@ -222,11 +222,11 @@ def _small(notebook: NotebookNode) -> NotebookNode:
     for quality in QUALITIES:
         for data, picture, png in zip(pictures, drawn, palettes, strict=True):
             jpeg = _written(picture, "jpeg", quality=quality, progressive=True, subsampling=0)  # colours as fine as the light
-            smaller = png is not None and len(png) <= len(jpeg)
-            for kind, written in zip(PICTURE, (png, jpeg), strict=True):
+            written = {"image/jpeg": jpeg} | ({"image/png": png} if png else {})
+            for kind in PICTURE:
                 data.pop(kind, None)
-                if smaller == (written is png):
-                    data[kind] = base64.b64encode(written).decode()
+            kind = min(written, key=lambda kind: len(written[kind]))
+            data[kind] = base64.b64encode(written[kind]).decode()
         size = len(nbformat.writes(notebook).encode())
         if size <= STORED_BYTES:
             return notebook

@@ -623,8 +623,22 @@ def test_parameters_counts_what_is_trained():
 
 
 def test_fps_is_the_median_of_repeats():
-    found = speed.fps(lambda: time.sleep(0.02), seconds=0.3)
-    assert 35 < found.value < 51 and found.protocol["repeats"] >= 3
+    def work():
+        end = time.process_time() + 0.01
+        while time.process_time() < end:
+            pass
+        time.sleep(0.01)  # waiting is not the work of one thread
+
+    found = speed.fps(work, seconds=0.3)
+    assert 80 < found.value < 101 and found.protocol["repeats"] >= 3
+    assert found.protocol["clock"] == "CPU time"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        found = speed.fps(work, seconds=0.3)
+    finally:
+        torch.set_num_threads(threads)
+    assert found.value < 51 and found.protocol["clock"] == "wall"
 
 
 def test_every_measurement_names_a_known_metric():

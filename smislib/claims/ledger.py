@@ -140,19 +140,19 @@ def _records(name: str, root: str | None, preset: str, committed: Sequence[Recor
 
 
 def table(findings: Sequence[Finding], preset: str) -> pd.DataFrame:
-    """A row for each claim, by its number: paper, where, claim, tested as, data, found, seeds, preset, verdict."""
+    """A row for each claim, by its number: paper, claim, verdict, where, tested as, data, found, seeds, preset."""
     rows = {}
     for number, f in _numbered(findings):
         rows[number] = {
             "paper": papers.CITED[f.claim.paper][0],
-            "where": f.claim.where,
             "claim": f.claim.sentence,
+            "verdict": f.verdict,
+            "where": f.claim.where,
             "tested as": f.claim.tested_as,
             "data": f.data,
             "found": f.found,
             "seeds": f.seeds,
             "preset": preset,
-            "verdict": f.verdict,
         }
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="number"))
 
