@@ -143,7 +143,7 @@ def test_it_is_saved_as_other_tables_are_with_a_page_by_paper(home):
     assert page.startswith("# The claims of the papers, preset demo\n\n2 claims, on records of 2 trainings.")
     assert all(f"## {short}" in page for short, _, _ in papers.CITED.values())
     rows = [line for line in page.splitlines() if line.startswith("| smis-0")]
-    assert [row.split("|")[-2].strip() for row in rows] == ["reproduced", "not decidable"]
+    assert [row.split("|")[3].strip() for row in rows] == ["reproduced", "not decidable"]
     assert "22.0 [20.0, 24.0]" in rows[0] and "demo" in rows[0]
     assert (home / "figures" / "claims.records.json").exists()
 
