@@ -148,8 +148,8 @@ for name in folders:
 # ## The paper's statements and ours, each checked
 #
 # The paper says that GroupDNet is about level with SPADE on DeepFashion and Cityscapes, and on ADE20K below SPADE but above
-# the others. "Level" is tested as: the 95 % intervals decide no difference, and leave room for none above 10 %. "Better"
-# counts when the intervals decide it. That both beat the two multi-modal baselines on the other two data sets is our own
+# the others. "Level" is tested as: neither is worse by 10 %, by the 95 % interval of their quotient. "Better" counts when that
+# interval decides it. That both beat the two multi-modal baselines on the other two data sets is our own
 # expectation: the paper's and ours are counted apart.
 
 # %% tags=["nbval-ignore-output"]

@@ -327,7 +327,7 @@ print("mean |difference| from the real image:", {title: round(value, 3) for titl
 # %% [markdown]
 # ## The paper's statements, each checked
 #
-# "Better" counts when the 95 % intervals decide it, "level" when they decide no difference and leave open at most one of 10 %.
+# "Better" counts when the 95 % interval of the quotient decides it, "level" when neither is worse by 10 % by that interval.
 # The intervals are over test images, and where there are several seeds over seeds and images. Of Table 4 we have neither numbers
 # nor a legible text: its statements are what the section is known for, not checked against the page.
 
