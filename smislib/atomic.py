@@ -5,18 +5,22 @@ What a killed process had begun is left in a hidden folder, which no pattern lik
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
 
 from .errors import SmisError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextlib.contextmanager
@@ -48,6 +52,19 @@ def write(path: Path, make: Callable[[Path], Any]) -> None:
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, "Tensor"], metadata: dict[str, str]) -> None:
+    """A safetensors file. Its metadata, whose order safetensors leaves to chance, is sorted: equal contents are equal files."""
+    from safetensors.torch import save  # not above: it imports torch, for which what writes text alone need not wait
+
+    written = save(tensors, metadata)
+    end = 8 + int.from_bytes(written[:8], "little")
+    header = json.loads(written[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    write(path, lambda temporary: temporary.write_bytes(len(text).to_bytes(8, "little") + text + written[end:]))
 
 
 @contextlib.contextmanager

@@ -332,10 +332,9 @@ def _sizes(records: Iterable[Record]) -> str:
     """How many images, or label maps and pairs of codes for each, the metrics of a table are over: sentences for its caption."""
     metrics = {}
     for r in records:
-        if "n" in r.protocol:
-            pairs = f"{r.protocol['n']} label maps, {r.protocol.get('m')} pairs of codes each"
-            over = metrics.setdefault(pairs if "m" in r.protocol else f"{r.protocol['n']} images", {})
-            over[r.metric.replace("[embedded]", "")] = None
+        if n := r.protocol.get("n"):
+            over = f"{n} label maps, {r.protocol['m']} pairs of codes each" if "m" in r.protocol else f"{n} images"
+            metrics.setdefault(over, {})[r.metric.replace("[embedded]", "")] = None
     return "".join(f"{', '.join(names)}: over {over}. " for over, names in metrics.items())
 
 

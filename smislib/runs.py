@@ -192,17 +192,7 @@ def save(path: Path, networks: nn.Module, experiment: Experiment) -> None:
     players = "".join(player for player in "GED" if getattr(networks, player) is not None)
     metadata = {"format": FORMAT, "experiment": json.dumps(config.to_dict(experiment), sort_keys=True), "players": players}
     metadata["checksum"] = _checksum(tensors, metadata)
-    atomic.write(path, lambda temporary: temporary.write_bytes(_in_order(safetensors.torch.save(tensors, metadata))))
-
-
-def _in_order(written: bytes) -> bytes:
-    """A safetensors file with its metadata sorted, whose order is left to chance: so equal networks are equal files."""
-    end = 8 + int.from_bytes(written[:8], "little")
-    header = json.loads(written[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors stay aligned
-    return len(text).to_bytes(8, "little") + text + written[end:]
+    atomic.write_tensors(path, tensors, metadata)
 
 
 def load(path_or_name: str | Path) -> nn.Module:

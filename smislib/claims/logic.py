@@ -10,6 +10,7 @@ Two values differ where the interval of their quotient, by Fieller, leaves out 1
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from scipy.special import stdtrit
@@ -125,14 +126,9 @@ def exceeds(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Tr
     return found.above(times) if found else None
 
 
-def better(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a is better than b, in the metric's own direction."""
-    return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)))
-
-
-def far_better(cells: Cells, metric: str, a: str, b: str) -> Truth:
-    """Whether a is better than b by more than `FAR` times."""
-    return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)), FAR)
+def better(cells: Cells, metric: str, a: str, b: str, times: float = 1.0) -> Truth:
+    """Whether a is better than b, by more than `times`, in the metric's own direction."""
+    return exceeds(cells, metric, *((a, b) if METRICS[metric].better == "up" else (b, a)), times)
 
 
 def no_worse(cells: Cells, metric: str, a: str, b: str) -> Truth:
@@ -155,7 +151,7 @@ def level(cells: Cells, metric: str, a: str, b: str) -> Truth:
 BETTER, FAR_BETTER, LEVEL, NO_WORSE = "better than", "far better than", "level with", "no worse than"
 RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {
     BETTER: better,
-    FAR_BETTER: far_better,
+    FAR_BETTER: partial(better, times=FAR),
     LEVEL: level,
     NO_WORSE: no_worse,
 }

@@ -22,7 +22,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .. import atomic, paths
@@ -138,7 +137,7 @@ def save(net: nn.Module, path: Path, training: dict, scores: dict) -> Path:
     described = {"architecture": type(net).__name__, "arguments": arguments, "training": training, "scores": scores}
     state = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
     metadata = {k: json.dumps(v) for k, v in described.items()}
-    atomic.write(path, lambda temporary: save_file(state, temporary, metadata))
+    atomic.write_tensors(path, state, metadata)
     return path
 
 
