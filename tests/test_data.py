@@ -37,7 +37,7 @@ def same(a: dict, b: dict) -> bool:
 # --- mannequins -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(index=indices, size=sizes, seed=st.integers(0, 99))
 def test_a_picture_is_a_function_of_seed_split_index_at_any_size(index, size, seed):
     picture = mannequins.render(seed, "train", index, size)
@@ -50,7 +50,7 @@ def test_a_picture_is_a_function_of_seed_split_index_at_any_size(index, size, se
         assert not np.array_equal(picture["label_map"], mannequins.render(*other, size)["label_map"])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(index=indices)
 def test_resolution_changes_nothing_but_the_resolution(index):
     small, large = (mannequins.render(0, "train", index, size) for size in (64, 256))
@@ -96,7 +96,7 @@ def test_skin_is_shared_and_all_else_is_independent():
     assert abs((kinds[:, 0] == kinds[:, 1]).mean() - upper @ lower) < 4 * 0.5 / np.sqrt(400)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(index=indices, label=st.integers(0, 7), seed=st.integers(0, 99), size=st.sampled_from([64, 128]))
 def test_repainting_a_class_moves_only_its_own_pixels(index, label, seed, size):
     """Shadows depend on shapes alone, so a pixel that holds no sample of the class is the same to the last bit.
@@ -302,7 +302,7 @@ def test_the_largest_centred_box(size, aspect, box):
     assert centre(size, aspect) == box
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(scale=st.integers(1, 6), height=st.integers(4, 20))
 def test_resizing_averages_images_and_picks_labels(tmp_path_factory, scale, height):
     root = tmp_path_factory.mktemp("resize")

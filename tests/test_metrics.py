@@ -266,7 +266,7 @@ def gaussian(d: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=d), a @ a.T / d
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(dimensions, st.integers(0, 99))
 def test_frechet_distance_of_gaussians(d, seed):
     (mu1, S1), (mu2, S2) = gaussian(d, seed), gaussian(d, seed + 1000)
@@ -412,7 +412,7 @@ def test_miou_by_hand():
         segmentation.confusion(prediction, label_map, C=5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(2, 9), st.integers(1, 4), st.integers(0, 99))
 def test_miou_agrees_with_torchmetrics(C, n, seed):
     prediction, label_map = torch.randint(C, (2, n, 8, 6), generator=torch.Generator().manual_seed(seed))

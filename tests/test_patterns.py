@@ -42,7 +42,7 @@ def cg_norm(channels: int = 12, labels: int = C, shared: int = 2, affine: int = 
     return made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(n=st.integers(1, 3), h=st.integers(3, 21), w=st.integers(3, 21), side=st.integers(1, 9), affine=st.sampled_from([1, 3, 6]))
 def test_modulation_is_that_of_the_convolutions(n, h, w, side, affine):
     labels, norm = blocks(n, h, w, side=side), cg_norm(affine=affine)
