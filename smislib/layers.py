@@ -5,6 +5,9 @@ is grouped by class, that feature depends on class c alone.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -25,8 +28,13 @@ class _SpectralNorm(parametrizations._SpectralNorm):
             super()._power_method(weight, iterations)
 
 
-def spectral_norm(conv: nn.Module) -> nn.Module:
-    """Divide a convolution's weight by its largest singular value (Miyato et al. 2018), found by power iteration."""
+def spectral_norm(conv: nn.Module, wanted: bool = True) -> nn.Module:
+    """Divide a convolution's weight by its largest singular value (Miyato et al. 2018), found by power iteration.
+
+    Where it is not wanted the convolution stays as it is.
+    """
+    if not wanted:
+        return conv
     outputs = 1 if isinstance(conv, nn.ConvTranspose2d) else 0  # the dimension that becomes the matrix's rows
     parametrize.register_parametrization(conv, "weight", _SpectralNorm(conv.weight, dim=outputs))
     return conv
@@ -53,21 +61,30 @@ def strided_convs(channels: tuple[int, ...], *, groups: int = 1, norm: bool = Tr
     for i, width in enumerate(channels[1:]):
         conv = nn.Conv2d(channels[i], width, 3, stride=2, padding=1, groups=groups, bias=False)
         if norm:
-            layers += [spectral_norm(conv) if spectral else conv, nn.InstanceNorm2d(width), nn.LeakyReLU(0.2)]
+            layers += [spectral_norm(conv, spectral), nn.InstanceNorm2d(width), nn.LeakyReLU(0.2)]
         else:
             layers += [conv, nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers)
 
 
-def glorot_(module: nn.Module, gain: float) -> None:
-    """Glorot's normal initialisation of a convolution or linear layer, zero bias (SPADE and SMIS appendix A: gain 0.02)."""
+@torch.no_grad()
+def initialise_(module: nn.Module, fill: Callable[[Tensor], Any]) -> None:
+    """Fill the weight of a convolution or linear layer, below its spectral norm where it has one, and zero its bias."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
-        nn.init.xavier_normal_(weight, gain=gain)
-        for _ in range(15 if hasattr(module, "parametrizations") and not weight.is_meta else 0):
+        normed = hasattr(module, "parametrizations")
+        weight = module.parametrizations.weight.original if normed else module.weight
+        if weight.is_meta:
+            return
+        fill(weight)
+        for _ in range(15 if normed else 0):
             _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def glorot_(module: nn.Module, gain: float) -> None:
+    """Glorot's normal initialisation of a convolution or linear layer, zero bias (SPADE and SMIS appendix A: gain 0.02)."""
+    initialise_(module, partial(nn.init.xavier_normal_, gain=gain))
 
 
 def he_(module: nn.Module) -> None:
@@ -268,15 +285,14 @@ class CGBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, label_channels: int, groups: int, spectral: bool, **cgnorm):
         super().__init__()
         middle = min(in_channels, out_channels)
-        wrap = spectral_norm if spectral else nn.Identity()
         self.norm_0 = CGNorm(in_channels, label_channels, **cgnorm)
         self.norm_1 = CGNorm(middle, label_channels, **cgnorm)
-        self.conv_0 = wrap(nn.Conv2d(in_channels, middle, 3, padding=1, groups=groups))
-        self.conv_1 = wrap(nn.Conv2d(middle, out_channels, 3, padding=1, groups=groups))
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, padding=1, groups=groups), spectral)
+        self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, padding=1, groups=groups), spectral)
         self.shortcut = None
         if in_channels != out_channels:
             self.norm_s = CGNorm(in_channels, label_channels, **cgnorm)
-            self.shortcut = wrap(nn.Conv2d(in_channels, out_channels, 1, groups=groups, bias=False))
+            self.shortcut = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, groups=groups, bias=False), spectral)
 
     def forward(self, x: Tensor, labels: Tensor | Patterns) -> Tensor:
         """x (N,in,h,w), labels (N,label_channels,h,w) or their patterns -> (N,out,h,w)."""

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from . import data, runs, viz
+from .data.pictures import as_tensor
 from .errors import SmisError
 from .folded import fold
 from .preview import Preview, factors
@@ -212,8 +213,7 @@ class Studio:
         check_size(recipe, self.spec.height, self.spec.width)
         for name, image, label_map in recipe.pictures:
             if name not in self._added:
-                picture = np.array(as_image(image).convert("RGB"))
-                self.add(name, torch.from_numpy(picture).movedim(-1, 0).float() / 127.5 - 1, unpack(label_map))
+                self.add(name, as_tensor(np.array(as_image(image).convert("RGB"))), unpack(label_map))
 
     def complete(self, recipe: Recipe) -> Recipe:
         """With the pictures from outside that its parts name, so that a file of it needs nothing else."""
@@ -269,8 +269,7 @@ def _input_as_image(picture: Tensor) -> Image.Image:
 
 def _input(text: str) -> Tensor:
     """The inverse, but for the rounding to 8 bits."""
-    pixels = torch.from_numpy(np.array(as_image(text)))
-    return torch.atleast_3d(pixels).movedim(-1, 0).float() / 127.5 - 1
+    return as_tensor(np.atleast_3d(np.array(as_image(text))))
 
 
 def render(path: str | Path, weights: str = "") -> Image.Image:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from . import atomic, paths
+from .data.pictures import as_tensor
 from .data.spec import Classes, colour
 
 STYLE = {
@@ -90,8 +91,8 @@ def grid(images: Tensor, columns: int, gap: int = 2) -> Tensor:
 
 def read_grid(path: Path, size: tuple[int, int], gap: int = 2) -> Tensor:
     """The images (rows,columns,3,H,W) of a file that `grid` made; `size` is their (H,W)."""
-    sheet = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).float() / 127.5 - 1
-    (H, W), tiles = size, sheet.movedim(-1, 0)
+    H, W = size
+    tiles = as_tensor(np.array(Image.open(path).convert("RGB")))
     return tiles.unfold(1, H, H + gap).unfold(2, W, W + gap).permute(1, 2, 0, 3, 4)
 
 

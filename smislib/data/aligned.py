@@ -9,7 +9,6 @@ One half is the `input`, the other the `image`; which, is part of the data set's
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -17,6 +16,7 @@ from ..config import DataSpec
 from ..errors import SmisError
 from . import folders
 from .formats import PICTURES
+from .pictures import as_tensor
 from .spec import Classes
 
 INPUT_SIDE = {  # name -> the half that is the input: A (left) or B (right)
@@ -62,7 +62,7 @@ class Aligned(Dataset):
         half, size = both.width // 2, (self.spec.width, self.spec.height)
         boxes = {"A": (0, 0, half, both.height), "B": (half, 0, both.width, both.height)}
         pixels = {side: both.crop(box).resize(size, Image.Resampling.BICUBIC) for side, box in boxes.items()}
-        A, B = (torch.from_numpy(np.array(pixels[side])).movedim(-1, 0).float() / 127.5 - 1 for side in "AB")
+        A, B = (as_tensor(np.array(pixels[side])) for side in "AB")
         pair = {"input": A, "image": B} if self.side == "A" else {"input": B, "image": A}
         return {**pair, "name": path.stem}
 

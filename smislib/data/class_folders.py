@@ -28,7 +28,7 @@ from ..errors import SmisError
 from . import folders
 from .custom import spread_palette
 from .formats import PICTURES
-from .pictures import Stored
+from .pictures import Stored, as_tensor
 from .presized import decoders
 from .spec import UNLABELLED, Classes
 
@@ -88,7 +88,7 @@ class ClassFolder(Dataset):
     def __getitem__(self, index: int) -> dict:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        image = torch.from_numpy(self.decode(index)).movedim(-1, 0).float() / 127.5 - 1
+        image = as_tensor(self.decode(index))
         return {"image": image, "label": self.labels[index], "name": self.files[index].rpartition(".")[0]}
 
     def decode(self, index: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from .formats import Files, Format, Tree, format_of, root_of
-from .pictures import Stored, as_rgb, refuse_turned, stored
+from .pictures import Stored, as_rgb, as_tensor, refuse_turned, stored
 from .presized import Presized
 
 MEMORY = 2**30  # bytes of decoded images that a split may keep
@@ -71,7 +71,7 @@ class Folder(Dataset):
     def __getitem__(self, index: int) -> dict:
         arrays = self.presized[index] if self.presized.exists else self.decode(index)
         maps = {key: torch.from_numpy(arrays[key]).long() for key in ("label_map", "instance_map") if key in arrays}
-        image = torch.from_numpy(arrays["image"]).movedim(-1, 0).float() / 127.5 - 1
+        image = as_tensor(arrays["image"])
         return {"image": image, **maps, "name": self.entries[index].key}
 
     def decode(self, index: int) -> dict[str, np.ndarray]:

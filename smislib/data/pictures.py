@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from PIL import Image, ImageFile, ImageOps
+from torch import Tensor
 
 from ..errors import SmisError
 
@@ -47,6 +50,11 @@ def as_rgb(image: Image.Image, name: object) -> Image.Image:
     if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:  # ty: ignore[index-out-of-bounds]
         raise SmisError(f"{name} has transparent pixels, whose colour is undefined. Flatten it onto a background.")
     return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """8 bits (H,W,K) -> (K,H,W) in [-1,1]; `viz.to_pil` is the inverse."""
+    return torch.from_numpy(pixels).movedim(-1, 0).float() / 127.5 - 1
 
 
 def refuse_turned(found: Stored, name: object) -> None:

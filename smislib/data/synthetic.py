@@ -9,6 +9,7 @@ from .. import atomic, paths
 from ..config import DataSpec, content_hash
 from ..errors import SmisError
 from . import mannequins, rooms, streets, tokens
+from .pictures import as_tensor
 from .renderer import Renderer
 
 RENDERERS: dict[str, Renderer] = {module.RENDERER.name: module.RENDERER for module in (mannequins, streets, rooms, tokens)}
@@ -36,9 +37,11 @@ class Pictures(Dataset):
         return len(self.arrays["image"])
 
     def __getitem__(self, index: int) -> dict:
-        sample = {key: torch.from_numpy(values[index]) for key, values in self.arrays.items()}
-        image = sample.pop("image").movedim(-1, 0).float() / 127.5 - 1
-        maps = {key: value if key == "factors" else value.long() for key, value in sample.items()}
+        sample = {key: values[index] for key, values in self.arrays.items()}
+        image = as_tensor(sample.pop("image"))
+        maps = {
+            key: torch.as_tensor(value, dtype=torch.float32 if key == "factors" else torch.long) for key, value in sample.items()
+        }
         return {"image": image, **maps, "name": f"{self.name}-{index:05d}"}
 
 

@@ -5,6 +5,7 @@ A U-Net on the labels, with the code z (N,8) spread over the grid and concatenat
 instance norm.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -55,6 +56,12 @@ class Schedule:
     def controls_classes(self) -> bool:
         """The code belongs to the whole image."""
         return False
+
+
+def levels(height: int, width: int) -> int:
+    """The most levels that a U-Net can have: as often as the image can be halved, at 256x256 down to one cell; at least 1."""
+    divisor = math.gcd(height, width)
+    return max(1, (divisor & -divisor).bit_length() - 1)
 
 
 class ResidualBlock(nn.Module):

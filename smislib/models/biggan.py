@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..errors import SmisError, did_you_mean
-from ..layers import ParamFreeBatchNorm, he_, spectral_norm
+from ..layers import ParamFreeBatchNorm, he_, initialise_, spectral_norm
 
 INITS = ("orthogonal", "normal")
 START = 4  # rows and columns of the start grid
@@ -226,21 +226,9 @@ class Networks(nn.Module):
         if not s.spectral:
             for module in [m for m in self.modules() if parametrize.is_parametrized(m)]:
                 parametrize.remove_parametrizations(module, "weight")
-        self.apply(partial(_initialise, kind=s.init))
+        fill = nn.init.orthogonal_ if s.init == "orthogonal" else partial(nn.init.normal_, std=0.02)
+        self.apply(partial(initialise_, fill=fill))
         if not s.spectral:
             self.D.apply(he_)
             for head in filter(None, (self.D.fc, self.D.projection, self.D.rotation, self.D.classifier)):
                 nn.init.zeros_(head.weight)
-
-
-@torch.no_grad()
-def _initialise(module: nn.Module, kind: str) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
-        if weight.is_meta:
-            return
-        nn.init.orthogonal_(weight) if kind == "orthogonal" else nn.init.normal_(weight, std=0.02)
-        for _ in range(15 if hasattr(module, "parametrizations") else 0):
-            _ = module.weight  # a power iteration each: the singular vectors were those of the weight just replaced
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

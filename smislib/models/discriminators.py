@@ -26,8 +26,7 @@ class PatchDiscriminator(nn.Sequential):
         for i in range(1, layers):
             wider = min(width * 2, 512)
             conv = nn.Conv2d(width, wider, 4, stride=1 if i == layers - 1 else 2, padding=2, bias=False)
-            conv = spectral_norm(conv) if spectral else conv
-            stages.append(nn.Sequential(conv, nn.InstanceNorm2d(wider), nn.LeakyReLU(0.2)))
+            stages.append(nn.Sequential(spectral_norm(conv, spectral), nn.InstanceNorm2d(wider), nn.LeakyReLU(0.2)))
             width = wider
         super().__init__(*stages, nn.Conv2d(width, 1, 4, stride=1, padding=2))
 

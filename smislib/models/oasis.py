@@ -120,11 +120,12 @@ class _Block(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, way: str, spectral: bool, first: bool = False):
         super().__init__()
-        wrap = spectral_norm if spectral else nn.Identity()
         self.way, self.first = way, first
-        self.conv_0 = wrap(nn.Conv2d(in_channels, out_channels, 3, padding=1))
-        self.conv_1 = wrap(nn.Conv2d(out_channels, out_channels, 3, padding=1))
-        self.shortcut = wrap(nn.Conv2d(in_channels, out_channels, 1)) if in_channels != out_channels else nn.Identity()
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, padding=1), spectral)
+        self.conv_1 = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, padding=1), spectral)
+        self.shortcut = nn.Identity()
+        if in_channels != out_channels:
+            self.shortcut = spectral_norm(nn.Conv2d(in_channels, out_channels, 1), spectral)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N,in,h,w) -> (N,out,h/2,w/2) or (N,out,2h,2w)."""

@@ -96,8 +96,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.concat = s.concat
         beside = s.label_channels if s.concat else 0
-        self.conv_0 = _conv(nn.Conv2d(channels + beside, channels, 3, bias=False), s.spectral)
-        self.conv_1 = _conv(nn.Conv2d(channels, channels, 3, bias=False), s.spectral)
+        self.conv_0 = spectral_norm(nn.Conv2d(channels + beside, channels, 3, bias=False), s.spectral)
+        self.conv_1 = spectral_norm(nn.Conv2d(channels, channels, 3, bias=False), s.spectral)
         self.norm_0, self.norm_1 = Norm(channels, s), Norm(channels, s)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -115,11 +115,13 @@ class Generator(nn.Module):
         self.schedule = s
         widths = [s.channels * 2**i for i in range(s.halvings + 1)]
         steps = list(pairwise(widths))
-        self.first = _conv(nn.Conv2d(s.label_channels, widths[0], 7, bias=False), s.spectral)
-        self.down = nn.ModuleList(_conv(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), s.spectral) for a, b in steps)
+        self.first = spectral_norm(nn.Conv2d(s.label_channels, widths[0], 7, bias=False), s.spectral)
+        self.down = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), s.spectral) for a, b in steps
+        )
         self.blocks = nn.ModuleList(ResidualBlock(widths[-1], s) for _ in range(s.blocks))
         self.up = nn.ModuleList(
-            _conv(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1, bias=False), s.spectral)
+            spectral_norm(nn.ConvTranspose2d(b, a, 3, stride=2, padding=1, output_padding=1, bias=False), s.spectral)
             for a, b in reversed(steps)
         )
         self.norms = nn.ModuleList(Norm(width, s) for width in (*widths, *reversed(widths[:-1])))  # of first, down and up
@@ -140,10 +142,6 @@ class Generator(nn.Module):
         for conv, norm in zip(self.up, norms_up, strict=True):
             x = norm(conv(x), labels).relu()
         return self.to_rgb(_reflected(x, 3)).tanh()
-
-
-def _conv(conv: nn.Module, spectral: bool) -> nn.Module:
-    return spectral_norm(conv) if spectral else conv
 
 
 def _reflected(x: Tensor, border: int) -> Tensor:

@@ -119,14 +119,14 @@ class ConcatBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, label_channels: int, spectral: bool):
         super().__init__()
         middle = min(in_channels, out_channels)
-        wrap = spectral_norm if spectral else nn.Identity()
         self.norm_0, self.norm_1 = AffineBatchNorm(in_channels), AffineBatchNorm(middle)
-        self.conv_0 = wrap(nn.Conv2d(in_channels + label_channels, middle, 3, padding=1))
-        self.conv_1 = wrap(nn.Conv2d(middle + label_channels, out_channels, 3, padding=1))
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels + label_channels, middle, 3, padding=1), spectral)
+        self.conv_1 = spectral_norm(nn.Conv2d(middle + label_channels, out_channels, 3, padding=1), spectral)
         self.shortcut = None
         if in_channels != out_channels:
             self.norm_s = AffineBatchNorm(in_channels)
-            self.shortcut = wrap(nn.Conv2d(in_channels + label_channels, out_channels, 1, bias=False))
+            conv = nn.Conv2d(in_channels + label_channels, out_channels, 1, bias=False)
+            self.shortcut = spectral_norm(conv, spectral)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """x (N,in,h,w), labels (N,label_channels,h,w) -> (N,out,h,w)."""

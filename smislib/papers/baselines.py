@@ -1,6 +1,5 @@
 """The values of `smoke`, `demo` and `paper` for the baselines of SMIS tables 1 and 2."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +43,8 @@ def _pix2pixhd(preset: str, size: dict) -> pix2pixhd.Schedule:
 
 
 def _unet(preset: str, size: dict, encoder: tuple[int, ...]) -> bicyclegan.Schedule:
-    # As many levels as the size can be halved: at 256x256 down to one cell
-    divisor = math.gcd(size["height"], size["width"])
-    halvings = (divisor & -divisor).bit_length() - 1
-    return bicyclegan.Schedule(**size, channels=UNET[preset][: max(1, halvings)], encoder_channels=encoder, **D[preset])
+    channels = UNET[preset][: bicyclegan.levels(size["height"], size["width"])]
+    return bicyclegan.Schedule(**size, channels=channels, encoder_channels=encoder, **D[preset])
 
 
 # model -> (preset, data set's name, {C, height, width, instance_edge}) -> its schedule

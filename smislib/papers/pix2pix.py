@@ -1,9 +1,9 @@
 """The values of `smoke`, `demo` and `paper` for pix2pix (1611.07004): section 3.3, appendix 6, and what its tables change."""
 
-import math
 from functools import partial
 from typing import Any
 
+from ..models.bicyclegan import levels
 from ..models.pix2pix import Pix2Pix, Schedule
 
 CHANNELS = {  # of G's levels, as many of them as the size can be halved
@@ -69,9 +69,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 def _schedule(model: str, preset: str, data_name: str, size: dict) -> Schedule:
     changes = dict(CHANGES[model])
     patch = changes.pop("patch", PATCH)[preset]
-    divisor = math.gcd(size["height"], size["width"])
-    halvings = (divisor & -divisor).bit_length() - 1
-    channels = CHANNELS[preset][: max(1, halvings)]
+    channels = CHANNELS[preset][: levels(size["height"], size["width"])]
     dropout = min(DROPOUT[preset], len(channels) - 1)
     return Schedule(**size, channels=channels, dropout=dropout, d_channels=D_CHANNELS[preset], patch=patch, **changes)
 

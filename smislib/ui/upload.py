@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.pictures import Stored, as_rgb, refuse_turned, stored
+from ..data.pictures import Stored, as_rgb, as_tensor, refuse_turned, stored
 from ..data.spec import Classes
 from ..errors import SmisError
 
@@ -50,8 +50,7 @@ def photo(content: bytes, name: str, size: tuple[int, int]) -> tuple[Tensor, str
             f"{name} is {w}x{h} (width x height); the networks take {W}x{H}, or larger in the same proportions: crop it."
         )
     said = f"{name}: {w}x{h}" + ("" if (w, h) == (W, H) else f", reduced to {W}x{H} by averaging")
-    pixels = np.array(image.resize((W, H), Image.Resampling.BOX))
-    return torch.from_numpy(pixels).movedim(-1, 0).float() / 127.5 - 1, said
+    return as_tensor(np.array(image.resize((W, H), Image.Resampling.BOX))), said
 
 
 def written(values: Tensor, classes: Classes) -> bytes:
