@@ -37,6 +37,7 @@ def test_a_sweep_finds_clusters_that_there_are():
     assert table.loc[4, ["smallest cluster", "largest cluster"]].tolist() == [30, 30]
     assert table.loc[2, "purity"] == pytest.approx(0.5)
     assert (table["NMI, shuffled"] < 0.2).all()
+    assert (table["purity, shuffled"] < table["purity"] - 0.05).all()
 
 
 class Compass(nn.Module):

@@ -334,6 +334,13 @@ def test_fid_of_fewer_images_than_features_is_real_and_not_negative():
     assert fid.fid(real, real[:, ::-1] * 0) == pytest.approx(np.square(real.mean(0)).sum() + np.trace(np.cov(real.T)), rel=1e-6)
 
 
+def test_subsets_of_kid_are_half_of_the_smaller_set(home):
+    real, fake = (torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(n)) * 2 - 1 for n in (20, 6))
+    for sets in ((real, fake), (fake, real)):
+        measured = fid.measure(backbones.EmbeddedFeatures(), *([images] for images in sets), n_boot=2)
+        assert measured[1].protocol["subsets"] == "100 of 3"
+
+
 def test_kid_is_unbiased_and_counts_by_hand():
     rng = np.random.default_rng(0)
     same = [fid.kid(*rng.normal(size=(2, 40, 8)), subsets=10)[0] for _ in range(60)]

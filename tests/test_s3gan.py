@@ -65,6 +65,13 @@ def test_clusters_are_those_of_the_representation():
     assert len(groups[:, 0].unique()) == 3
 
 
+def test_the_length_of_a_representation_does_not_matter_to_its_cluster():
+    lengths = torch.linspace(0.1, 50, 20).repeat(3)
+    long = torch.eye(3).repeat_interleave(20, 0) * lengths[:, None]
+    groups = SOURCES["clusters"](partial([0] * 60, [False] * 60), reading(long, long)).argmax(1).view(3, 20)
+    assert (groups == groups[:, :1]).all() and len(groups[:, 0].unique()) == 3
+
+
 def test_random_labels_are_drawn_once_for_each_image():
     told = partial([0] * 300, [False] * 300)
     a, b = SOURCES["random"](told, None), SOURCES["random"](told, None)
