@@ -171,7 +171,7 @@ def test_the_loop_is_plain_descent_of_each_player_in_its_own_turn(home, small, m
             fake = fake if part is first else objective.fake(networks, part, noise)
             of_d.append(objective.discriminator(networks, part, fake.detach(), noise))
             descend(networks.D, of_d[-1], 2e-3)
-        logged.append({f"g_{k}": float(v) for k, v in terms.items()} | {"d_gan": sum(float(d["gan"]) for d in of_d) / 2})
+        logged.append({f"g_{k}": v.item() for k, v in terms.items()} | {"d_gan": sum(d["gan"].item() for d in of_d) / 2})
     for found, expected in zip(run.history(), logged, strict=True):
         assert {k: found[k] for k in expected} == pytest.approx(expected, abs=2e-5)
     weights = safetensors.torch.load_file(run.weights)
