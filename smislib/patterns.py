@@ -87,7 +87,11 @@ class _Modulate(torch.autograd.Function):
         made, (to_x, to_table) = torch.empty_like(x), ctx.needs_input_grad[:2]
         for i in range(len(x)):
             image = slice(i, i + 1)
-            g, at, xhat = gradient[image], where[image], (x[image] - mean[:, None, None]) * rstd[:, None, None]
+            g, at, xhat = (
+                gradient[image],
+                where[image] if len(where) > 1 else where,
+                (x[image] - mean[:, None, None]) * rstd[:, None, None],
+            )
             if ctx.slope != 1:
                 y = _Modulate.made(x[image], table, at, mean, rstd, ctx.slope)
                 g = torch.ops.aten.leaky_relu_backward(g, y, ctx.slope, True)

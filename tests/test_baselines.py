@@ -163,6 +163,24 @@ def test_each_cycle_has_its_own_discriminator_and_real_images():
         assert torch.equal(seen[name], expected)
 
 
+def test_d_tells_real_from_fake_by_least_squares_at_every_scale():
+    for model, objective in (
+        ("bicyclegan", BicycleObjective(Bicycle(), None)),
+        ("dscgan", DiversitySensitiveObjective(DiversitySensitive(), None)),
+    ):
+        nets, batch, fake = networks(model).eval(), a_batch(), a_batch(seed=1)["image"]
+        found = objective.discriminator(nets, batch, fake, Noise(generator(0)))
+        labels, image = batch["labels"], batch["image"]
+        halves = {"vae": (slice(0, 2), slice(0, 2)), "lr": (slice(2, 4), slice(2, 4))}
+        for name, term in found.items():
+            D = nets.D[name] if name in halves else nets.D
+            real, made = halves.get(name, (slice(0, 4), slice(0, 4)))
+            under = labels[:2] if name in halves else labels
+            on_real, on_fake = D(torch.cat([labels[real], image[real]], 1)), D(torch.cat([under, fake[made]], 1))
+            expected = sum(((r[-1] - 1) ** 2).mean() + (f[-1] ** 2).mean() for r, f in zip(on_real, on_fake, strict=True)) / 2
+            torch.testing.assert_close(term, expected, msg=lambda text, at=f"{model} {name}": f"{at}: {text}")
+
+
 def test_an_odd_batch_cannot_be_split():
     with pytest.raises(SmisError, match="found 3 images"):
         BicycleObjective(Bicycle(), None).generator(networks("bicyclegan"), a_batch(3), Noise(generator(0)), 1.0)

@@ -119,6 +119,25 @@ def test_attention_is_the_softmax_over_the_coarser_grid(small):
     torch.testing.assert_close(block(x), x + 0.5 * block.attn_g(expected))
 
 
+def test_a_representation_is_the_sum_over_the_grid_of_what_the_blocks_leave(small):
+    """Of an image, whose darks the first block sees too: it is written out, then come the attention and the other blocks."""
+    D, image = small.D, torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    first, *others = D.blocks
+    h = first.conv_2(first.conv_1(image).relu()) + first.shortcut(image)
+    x = D.attention(torch.nn.functional.avg_pool2d(h, 2))  # of 16 rows
+    for block in others:
+        x = block(x)
+    torch.testing.assert_close(D.represent(image), x.clamp(min=0).flatten(2).sum(2))
+
+
+def test_a_class_scales_around_one_and_shifts_around_zero():
+    norm = biggan.ConditionalNorm(3, 4).double().eval()
+    x, condition = torch.randn(2, 3, 5, 5, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
+    scale, shift = (layer(condition)[..., None, None] for layer in (norm.gamma, norm.beta))
+    torch.testing.assert_close(norm(x, condition), x / (1 + 1e-5) ** 0.5 * (1 + scale) + shift)
+    torch.testing.assert_close(norm(x, 0 * condition), x / (1 + 1e-5) ** 0.5)
+
+
 def test_the_heads_share_the_representation():
     networks = biggan.Networks(dataclasses.replace(SMALL, rotations=True, classifier=True)).eval()
     logits, h = networks.D(torch.zeros(2, 3, 32, 32), torch.eye(5)[:2])

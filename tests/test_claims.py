@@ -128,6 +128,36 @@ def test_better_follows_the_direction_of_its_metric():
     assert logic.better(cells, "mIoU", "groupdnet", "spade") is False
 
 
+def test_far_better_is_better_by_half_of_the_value():
+    cells = table(
+        spade__FID=(10, 9.9, 10.1), groupdnet__FID=(14, 13.9, 14.1), vspade__FID=(16, 15.9, 16.1),
+        spade__mIoU=(0.8, 0.79, 0.81), groupdnet__mIoU=(0.6, 0.59, 0.61), vspade__mIoU=(0.5, 0.49, 0.51),
+    )  # fmt: skip
+    for metric in ("FID", "mIoU"):
+        for other, far in (("groupdnet", False), ("vspade", True)):
+            assert logic.RELATIONS[logic.BETTER](cells, metric, "spade", other) is True
+            assert logic.RELATIONS[logic.FAR_BETTER](cells, metric, "spade", other) is far
+            assert logic.RELATIONS[logic.FAR_BETTER](cells, metric, other, "spade") is False
+
+
+def test_an_interval_ends_at_zero_unless_a_value_is_below():
+    assert logic.interval_of(seeds(0.1, 3.0).records)[0] == 0
+    assert logic.interval_of(seeds(-0.1, 3.0).records)[0] == -0.1  # KID, which is unbiased
+
+
+def test_an_interval_that_touches_a_bound_does_not_decide():
+    found = logic.Estimate(5.0, 4.0, 6.0)
+    assert found.above(4.0) is None is found.above(6.0)
+
+
+def test_a_quotient_has_the_degrees_of_freedom_of_both_means():
+    """Three seeds of one spread each: t of 4 degrees of freedom, not of 2."""
+    cells = {("spade", "FID"): seeds(99.0, 100.0, 101.0), ("vspade", "FID"): seeds(199.0, 200.0, 201.0)}
+    found, t = logic.quotient(cells, "FID", "vspade", "spade"), 2.7764
+    for end in (found.low, found.high):
+        assert abs(200 - end * 100) == pytest.approx(t * ((1 + end**2) / 3) ** 0.5, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("spade", "groupdnet", "no_worse", "level"),
     [
@@ -135,6 +165,7 @@ def test_better_follows_the_direction_of_its_metric():
         ((10, 9.9, 10.1), (5, 4.9, 5.1), True, False),
         ((10, 9.9, 10.1), (10.3, 10.2, 10.4), True, True),  # decided, but by less than counts
         ((10, 9.9, 10.1), (11.3, 11.2, 11.4), False, False),
+        ((10, 9.999, 10.001), (11.05, 11.049, 11.051), False, False),  # a tenth of the better value, not of the worse
         ((10, 9.9, 10.1), (10.7, 10.2, 11.2), None, None),  # more than a tenth may be missing
         ((10, 9, 11), (10, 7.5, 12.5), None, None),  # wide intervals make nothing alike
         ((10, 9, 11), (8, 6.5, 9.5), True, None),

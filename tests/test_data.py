@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from smislib import data, presets
 from smislib.config import DataSpec
-from smislib.data import check, folders, mannequins, photos, synthetic
+from smislib.data import augment, check, folders, loading, mannequins, photos, synthetic
 from smislib.data.appearance import ARMS, BACKGROUND, FACE, HAIR, LEGS, LOWER, SHOES, UPPER
 from smislib.data.crop import centre, crop
 from smislib.errors import SmisError
@@ -212,6 +212,37 @@ def test_a_wrong_spec_is_refused(changes, message):
         data.open_split(spec(**changes), "train")
     with pytest.raises(SmisError, match="split must be"):
         data.open_split(spec(), "val")
+
+
+def test_an_instance_edge_lies_on_both_sides_of_a_border():
+    instances = torch.zeros(1, 5, 6, dtype=torch.int64)
+    instances[0, 2:, 3:] = 7
+    expected = torch.zeros(5, 6)
+    expected[1:3, 3:] = expected[2:, 2:4] = 1
+    assert torch.equal(data.instance_edge(instances)[0, 0], expected)
+
+
+def test_a_process_takes_every_so_manieth_sample_of_a_batch():
+    whole = loading.StepSampler(10, 6, 3, range(5))
+    shares = [[*loading.StepSampler(10, 6, 3, range(5), rank, 3)] for rank in range(3)]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert [i for row in zip(*parts, strict=True) for i in row] == batch
+    seen = [i for batch in whole for i in batch]
+    assert all(sorted(seen[k : k + 10]) == [*range(10)] for k in (0, 10, 20))  # each epoch has each sample once
+
+
+def test_cuts_reach_every_place_of_the_enlarged_image():
+    class Picture:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            rows, columns = torch.meshgrid(torch.arange(10.0), torch.arange(9.0), indexing="ij")
+            return {"image": torch.stack([rows, columns, rows]), "name": "a"}
+
+    cuts = augment.Cut(Picture(), 8, 8)
+    corners = {tuple(cuts[v]["image"][:2, 0, 0].tolist()) for v in range(len(cuts))}
+    assert corners == {(top, left) for top in (0.0, 1, 2) for left in (0.0, 1)}
 
 
 # --- custom folders ---------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def test_a_sweep_finds_clusters_that_there_are():
     assert table.loc[4, ["smallest cluster", "largest cluster"]].tolist() == [30, 30]
     assert table.loc[2, "purity"] == pytest.approx(0.5)
     assert (table["NMI, shuffled"] < 0.2).all()
+    assert (table["purity, shuffled"] < table["purity"] - 0.05).all()
 
 
 class Compass(nn.Module):
@@ -61,6 +62,23 @@ def test_turns_are_told_in_their_order():
     assert told.tolist() == [[k] * 3 for k in range(4)] and turned(image).shape[0] == 12
     assert label_quality.turns_right(told) == [1, 1, 1, 1]
     assert label_quality.turns_right(torch.zeros(4, 3, dtype=torch.int64)) == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_labeller_reads_in_eval_mode_and_is_left_as_it_was(training):
+    E = Compass()
+    E.norm = nn.BatchNorm2d(3)
+    E.register_forward_pre_hook(lambda module, inputs: (E.norm(inputs[0]),))
+    E.norm.running_mean.fill_(0.5)
+    image = torch.full((2, 3, 8, 8), -1.0)
+    image[:, :, 0, 0] = 1
+    image[1] *= -1  # as a batch of its own it would be normalised by itself
+    E.train(training)
+    state = {key: value.clone() for key, value in E.state_dict().items()}
+    told = label_quality.turns_told(E, image)
+    assert E.training == E.norm.training == training
+    assert all(torch.equal(value, state[key]) for key, value in E.state_dict().items())
+    assert torch.equal(told, label_quality.turns_told(E.eval(), image))
 
 
 def test_class_agreement_is_by_class():

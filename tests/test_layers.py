@@ -9,7 +9,7 @@ from hypothesis import settings as configured
 from hypothesis import strategies as st
 
 from smislib.errors import SmisError
-from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm, interleave_edge
+from smislib.layers import CGBlock, CGNorm, ParamFreeBatchNorm, glorot_, he_, interleave_edge
 
 few = configured(max_examples=15)
 groups_ = st.sampled_from([1, 2, 3, 4])
@@ -82,6 +82,16 @@ def test_a_block_adds_a_shortcut_to_two_convolutions():
         skip = x if into == out else block.shortcut(block.norm_s(x, labels))
         torch.testing.assert_close(block(x, labels), skip + h)
         assert (block.shortcut is None) == (into == out)
+
+
+def test_initial_weights_have_the_spread_of_their_papers():
+    """Glorot: gain * sqrt(2 / (fan in + fan out)); He with a leaky slope of 0.2: sqrt(2 / (1.04 fan in)), here times 1.5."""
+    conv = torch.nn.Conv2d(64, 128, 3)
+    glorot_(conv, gain=0.02)
+    assert conv.weight.std().item() == pytest.approx(0.02 * (2 / (9 * (64 + 128))) ** 0.5, rel=0.02)
+    assert not conv.bias.any()
+    he_(conv)
+    assert conv.weight.std().item() == pytest.approx(1.5 * (2 / (1.04 * 9 * 64)) ** 0.5, rel=0.02)
 
 
 # --- instance edges --------------------------------------------------------------------------------------------------
@@ -165,3 +175,14 @@ def test_batch_norm_without_sync_takes_each_device_by_itself():
     assert torch.equal(norm.running_var, alone.running_var)
     norm.eval(), alone.eval()
     assert torch.equal(norm(x), alone(x))
+
+
+def test_an_unsynced_cg_norm_normalises_quarters_of_the_batch():
+    """As on the four devices of SMIS 4.1: gamma and beta aside, each quarter by itself."""
+    layer = CGNorm(3, 2, hidden=2, shared_groups=1, affine_groups=1, norm="unsynced")
+    for conv in (layer.gamma, layer.beta):
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.zeros_(conv.bias)
+    x = torch.randn(8, 3, 5, 6) * torch.arange(1, 9).view(8, 1, 1, 1)
+    expected = torch.cat([F.batch_norm(x[i : i + 2], None, None, training=True) for i in (0, 2, 4, 6)])
+    torch.testing.assert_close(layer(x, random_labels(8, 2, 5, 6)), expected, atol=1e-5, rtol=1e-4)

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from smislib import losses, presets, runs
+from smislib import data, losses, presets, runs
 from smislib import train as training
 from smislib.models import MODELS
 from smislib.sample import Noise, generator
@@ -146,6 +146,37 @@ def test_parts_of_a_batch_are_the_batch_where_there_is_no_batch_norm(model, allo
         assert loss < 10 * allowed
     else:  # statistics of two images instead of eight
         assert loss > 1e-3
+
+
+def test_the_loop_is_plain_descent_of_each_player_in_its_own_turn(home, small, monkeypatch):
+    """By hand: G from the first part of the batch, then D from each, on that fake and on a new one; nobody else moves."""
+    settings = {"train.batch": 2, "train.d_steps": 2, "train.steps": 3, "train.log_every": 1, "train.checkpoint_every": 3}
+    settings |= {"train.optimizer": "sgd", "train.beta1": 0.0, "train.lr_g": 1e-3, "train.lr_d": 2e-3, "train.constant": 1.0}
+    e = small("pix2pix", **settings, **{"train.standing": 0, "train.ema": 0.0, "train.reuse_fake": "true"})
+    run = train(e, accelerator="cpu", progress=False)
+    networks, objective = runs.build(e), MODELS["pix2pix"].objective(e.loss, None)
+    train_set, classes, logged = data.open_split(e.data, "train"), data.classes(e.data), []
+
+    def descend(player, terms, rate):
+        for p, slope in zip(player.parameters(), torch.autograd.grad(sum(terms.values()), player.parameters()), strict=True):
+            p.data -= rate * slope
+
+    for step, indices in enumerate(data.loading.StepSampler(len(train_set), 4, e.seed, range(3))):
+        noise, batch = Noise(generator(e.seed, "train", step)), data.labelled([train_set[i] for i in indices], classes)
+        first, second = ({key: batch[key][part] for key in ("image", "labels")} for part in (slice(0, 2), slice(2, 4)))
+        terms, fake = objective.generator(networks, first, noise, step / 3)
+        descend(networks.G, terms, 1e-3)
+        of_d = []
+        for part in (first, second):
+            fake = fake if part is first else objective.fake(networks, part, noise)
+            of_d.append(objective.discriminator(networks, part, fake.detach(), noise))
+            descend(networks.D, of_d[-1], 2e-3)
+        logged.append({f"g_{k}": v.item() for k, v in terms.items()} | {"d_gan": sum(d["gan"].item() for d in of_d) / 2})
+    for found, expected in zip(run.history(), logged, strict=True):
+        assert {k: found[k] for k in expected} == pytest.approx(expected, abs=2e-5)
+    weights = safetensors.torch.load_file(run.weights)
+    for key, value in networks.named_parameters():
+        torch.testing.assert_close(weights[key], value.detach(), rtol=1e-4, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}")
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

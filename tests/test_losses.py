@@ -221,6 +221,24 @@ def test_the_weights_of_the_terms():
         assert risen["gan"] == terms()["gan"]
 
 
+def test_a_code_is_its_mean_and_a_deviation_of_noise():
+    networks = torch.nn.Module()
+    networks.E = lambda image, labels: (torch.full((4, 2, 1, 1), 5.0), torch.full((4, 2, 1, 1), math.log(9.0)))
+    networks.G = lambda labels, z: z
+    example = {"image": torch.zeros(4, 3, 8, 8), "labels": torch.zeros(4, 1, 8, 8)}
+    found = VaeGanObjective(VaeGan(), None).fake(networks, example, Noise(generator(0)))
+    torch.testing.assert_close(found, 5 + 3 * Noise(generator(0)).normal((4, 2, 1, 1)))
+
+
+def test_the_embedded_perceptual_loss_sees_the_image_itself():
+    """A change that the network is blind to costs its own L1."""
+    loss, real = perceptual_loss("embedded", CPU), torch.rand(1, 3, 32, 32, generator=generator("real")) - 0.5
+    fake = real + 0.125
+    features = loss.features
+    loss.features = lambda x: [x, *(0 * f for f in features(x)[1:])]
+    assert loss(fake, real).item() == pytest.approx(0.125, rel=1e-5)
+
+
 def test_d_judges_real_and_fake_by_the_hinge_of_every_scale():
     networks = runs.build(presets.experiment("groupdnet", preset="smoke")).eval()
     example, fake = batch(), torch.rand(2, 3, 32, 32)

@@ -23,7 +23,19 @@ from smislib.data.formats import FORMATS
 from smislib.data.spec import Classes
 from smislib.errors import SmisError
 from smislib.evaluate import HeldOut
-from smislib.metrics import METRICS, Measurement, backbones, diversity, fid, inception, segformer, segmentation, speed
+from smislib.metrics import (
+    METRICS,
+    Measurement,
+    backbones,
+    bootstrap_weights,
+    diversity,
+    fid,
+    inception,
+    segformer,
+    segmentation,
+    speed,
+    uncertainty,
+)
 from smislib.metrics import lpips as smis_lpips
 from smislib.metrics.diversity import class_diversity, lpips_diversity
 from smislib.metrics.train_backbones import LESSONS, Lessons, train_classifier, train_features, train_segmenter
@@ -192,6 +204,38 @@ def test_bootstrap_weighs_a_rare_class_as_the_mean_does(colour_distance):
     assert d.bootstrap(500)["mCSD"].mean() == pytest.approx(d.mcsd, rel=0.02)
 
 
+def test_intervals_of_each_metric_are_of_its_own_distances():
+    nan = np.nan
+    inside, outside = np.array([[1.0, 2, nan], [4, nan, 8], [nan] * 3]), np.array([[10.0, 30, nan], [20, nan, 60], [nan] * 3])
+    d = diversity.ClassDiversity(inside, outside, np.full((3, 3), 0.5), (2,), {"reading": "masked"})
+    assert (d.mcsd, d.mocd) == ((1.5 + 6) / 2, (20 + 40) / 2)
+    found = d.bootstrap(300, seed=4)
+    for name, values in (("mCSD", inside), ("mOCD", outside)):
+        by_hand = []
+        for w in bootstrap_weights(3, 300, 4):
+            first, second = (np.nansum(w * row) / w[~np.isnan(row)].sum() for row in values[:2])
+            by_hand.append((first + second) / 2)
+        np.testing.assert_allclose(found[name], by_hand)
+    np.testing.assert_allclose(found["mCSD/mOCD"], found["mCSD"] / found["mOCD"])
+
+
+def test_intervals_hold_the_middle_95_of_100():
+    found = uncertainty(np.random.default_rng(0).permutation(np.arange(1000.0)))
+    assert found["interval"] == (24, 974)
+    assert found["spread"] == pytest.approx(1000 / 12**0.5, rel=1e-3)
+
+
+def test_each_label_map_has_codes_of_its_own(colour_distance):
+    keys = []
+
+    def sample(labels, c, k, rng):
+        keys.append(torch.rand((), generator=rng).item())
+        return painter(0.2)(labels, c, k, rng)
+
+    lpips_diversity(sample, bands(2), m=2, distance=colour_distance)
+    assert len(set(keys)) == len(keys) == 4
+
+
 def test_diversity_refuses_what_it_cannot_read(distance):
     with pytest.raises(SmisError, match="Did you mean 'masked'"):
         class_diversity(painter(0.2), bands(2), 2, n=1, m=1, distance=distance, readings=("mask",))
@@ -288,6 +332,13 @@ def test_fid_of_fewer_images_than_features_is_real_and_not_negative():
     assert fid.fid(real, real) == pytest.approx(0, abs=1e-4)
     assert 0 < fid.fid(real, fake) == pytest.approx(fid.fid(fake, real), rel=1e-6)
     assert fid.fid(real, real[:, ::-1] * 0) == pytest.approx(np.square(real.mean(0)).sum() + np.trace(np.cov(real.T)), rel=1e-6)
+
+
+def test_subsets_of_kid_are_half_of_the_smaller_set(home):
+    real, fake = (torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(n)) * 2 - 1 for n in (20, 6))
+    for sets in ((real, fake), (fake, real)):
+        measured = fid.measure(backbones.EmbeddedFeatures(), *([images] for images in sets), n_boot=2)
+        assert measured[1].protocol["subsets"] == "100 of 3"
 
 
 def test_kid_is_unbiased_and_counts_by_hand():
@@ -462,6 +513,18 @@ def test_what_a_segmenter_does_not_predict_counts_nowhere_or_as_wrong():
     segment.predicts = (0, 1, 2)  # then being wrong there is the model's fault
     miou, accuracy = segmentation.measure(segment, [(image, label_map)], known, n_boot=20)
     assert accuracy.value == pytest.approx(5 / 8) and miou.value == pytest.approx((3 / 4 + 2 / 5 + 0) / 3)
+
+
+def test_what_a_segmenter_does_not_predict_has_no_accuracy_of_its_own():
+    known = Classes(("a", "b", "never"), ((0, 0, 0),) * 3)
+    label_map = torch.tensor([[[0, 0, 1, 2]], [[0, 1, 1, 2]]])
+
+    def segment(images):
+        return torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
+
+    segment.suffix, segment.protocol, segment.predicts = "", {}, (0, 1)
+    (found,) = segmentation.class_accuracy(segment, [(torch.zeros(2, 3, 1, 4), label_map)], known, n_boot=20)
+    assert found.value == pytest.approx((3 / 3 + 2 / 3) / 2)
 
 
 # the papers' segmenters

@@ -253,6 +253,28 @@ def test_groups_of_the_released_network():
         schedules.falling_groups(8, 2)
 
 
+def test_an_encoder_without_norms_starts_with_little_noise():
+    """And the one of the paper, with norms, with that of N(0,1)."""
+    for norm, logvar in (("none", -3.0), ("instance", 0.0)):
+        bias = Networks(schedule("groupdnet", encoder_norm=norm)).E.logvar.bias
+        assert torch.equal(bias, torch.full_like(bias, logvar))
+
+
+def test_widths_follow_the_number_of_classes():
+    def of(model: str, preset: str, classes: int) -> Schedule:
+        return schedules.smis_schedule(model, preset, 64, 64, classes)
+
+    assert of("groupdnet", "demo", 8).channels == (128, 128, 64, 32, 16)
+    assert of("groupdnet", "demo", 4).channels == (64, 64, 32, 16, 8)
+    assert of("groupdnet", "demo", 16).channels == (128, 128, 64, 32, 16)  # more than eight have half as many each
+    assert of("groupdnet", "smoke", 16).channels == (64, 64, 32, 16)  # but not at smoke
+    for preset in ("smoke", "demo"):
+        many, few = of("groupnet", preset, 20), of("groupnet", preset, 8)
+        assert all(width >= 4 * 20 and width % 20 == 0 for width in many.channels)  # fewer could not hold a colour
+        assert few.fusion_channels == of("groupdnet", preset, 8).channels[-1]  # fused to what GroupDNet ends with
+        assert few.channels[-1] == 2 * few.fusion_channels
+
+
 @configured(max_examples=8)
 @given(
     model=st.sampled_from(presets.ABLATION),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -175,6 +176,13 @@ def test_labelmix_throws_one_coin_for_each_class_of_each_image():
     assert len(torch.cat([first, second]).flatten(1).unique(dim=0)) > 3  # images have coins of their own
 
 
+def test_pixels_without_a_label_have_a_coin_of_their_own():
+    labels = torch.zeros(64, C, 2, 2)
+    labels[:, 0, 0] = 1  # class 0 above, nothing below
+    mask = labelmix_mask(labels, Noise(generator(0)))[:, 0, :, 0]
+    assert {tuple(row) for row in mask.tolist()} == {(a, b) for a in (False, True) for b in (False, True)}
+
+
 def test_a_discriminator_that_sees_single_pixels_is_consistent_and_one_that_sees_more_is_not():
     batch, fake = a_batch(), a_batch(seed=1)["image"]
     mask = labelmix_mask(batch["labels"], Noise(generator(0)))
@@ -223,6 +231,37 @@ def test_the_objective_is_that_of_the_paper():
         torch.testing.assert_close(terms["segmentation"], segmentation_loss(nets.D(made), labels, pixel_weights(labels)))
 
 
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("unlabelled", [None, 2])
+def test_both_players_weigh_pixels_as_the_experiment_says(balanced, unlabelled):
+    """By cross entropies of each class: a mean of them, or over pixels; the class that stands for "no label" is in neither."""
+    nets, batch, fake = networks().eval(), a_batch(), a_batch(seed=1)["image"]
+    labels, image = batch["labels"], batch["image"]
+    seen = [c for c in range(C) if c != unlabelled and labels[:, c].any()]
+    assert len(seen) == (4 if unlabelled is None else 3)
+
+    def expected(errors: Tensor, balanced: bool) -> Tensor:
+        of_class = [errors[labels[:, c] > 0] for c in seen]
+        if balanced:
+            return torch.stack([of.mean() for of in of_class]).mean()
+        return torch.cat(of_class).sum() / sum(map(len, of_class))
+
+    def errors(images: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(nets.D(images), target, reduction="none")
+
+    distance = lambda fake, real: (fake - real).abs().mean()  # noqa: E731
+    weights = SegmentationGan(balanced=balanced, unlabelled=unlabelled, labelmix=0.0, perceptual=3.0, backbone="embedded")
+    objective = SegmentationGanObjective(weights, distance)
+    with torch.no_grad():
+        g, made = objective.generator(nets, batch, Noise(generator(6)), 0.0)
+        d = objective.discriminator(nets, batch, fake, Noise(generator(5)))
+        true, false = labels.argmax(1) + 1, torch.zeros(2, SIZE, SIZE, dtype=torch.long)
+        torch.testing.assert_close(g["segmentation"], expected(errors(made, true), balanced))
+        torch.testing.assert_close(d["real"], expected(errors(image, true), balanced))
+        torch.testing.assert_close(d["fake"], expected(errors(fake, false), False))  # of fakes every pixel counts alike
+        torch.testing.assert_close(g["perceptual"], 3 * distance(made, image))
+
+
 def test_the_instance_edge_is_not_looked_at():
     nets, batch = networks(instance_edge=True).eval(), a_batch()
     z, objective = torch.randn(2, 8), SegmentationGanObjective(SegmentationGan(), None)
@@ -260,6 +299,14 @@ def test_ms_ssim_is_that_of_torchmetrics_where_its_five_scales_fit():
     assert 0.2 < ours.min() < ours.max() < 0.95
     torch.testing.assert_close(ours, torch.stack(theirs, 1), atol=2e-4, rtol=1e-3)
     torch.testing.assert_close(variation.ms_ssim(a, b), ours.mean(1))
+
+
+def test_ms_ssim_counts_brightness_at_the_coarsest_scale_alone():
+    """Of flat images contrast and structure are one: what is left is the luminance, to the power of the last weight."""
+    a, b = torch.full((1, 3, 48, 48), -0.6), torch.full((1, 3, 48, 48), 0.2)  # 0.2 and 0.6 in [0,1]
+    luminance = (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)
+    weight = 0.3001 / (0.0448 + 0.2856 + 0.3001)
+    assert variation.ms_ssim(a, b).item() == pytest.approx(luminance**weight, rel=1e-3)
 
 
 def test_ms_ssim_of_small_images_has_fewer_scales():
@@ -320,6 +367,59 @@ def test_rare_classes_are_the_half_with_the_fewest_pixels():
     assert measured.value == pytest.approx((1 + 0.5) / 2)
     assert measured.protocol["classes averaged"] == [2, 3]
     assert measured.interval[0] < measured.value < measured.interval[1]
+
+
+def test_a_class_that_is_nowhere_or_that_nobody_predicts_is_not_rare():
+    label_map = torch.zeros(2, 8, 8, dtype=torch.long)
+    label_map[:, :3], label_map[:, 0], label_map[:, 7, 0] = 1, 2, 3  # pixels: 39, 16, 8, 1; of class 4 none
+
+    class Reads:
+        suffix, protocol, predicts = "", {}, (0, 1, 2, 4)  # all but class 3
+
+        def __call__(self, images: Tensor) -> Tensor:
+            return label_map.clamp(max=2)
+
+    pairs = [(torch.zeros(2, 3, 8, 8), label_map)]
+    measured = segmentation.rare_classes(Reads(), pairs, Classes(tuple("abcde"), ((0, 0, 0),) * 5))
+    assert measured.protocol["classes averaged"] == [2]
+    assert measured.value == pytest.approx(8 / 9)  # a pixel of class 3 is taken for it
+
+
+def test_chi_square_by_hand():
+    p, q = np.array([[0.5, 0.5, 0.0, 0.0], [1.0, 0, 0, 0]]), np.array([[0.25, 0.25, 0.5, 0.0], [1.0, 0, 0, 0]])
+    expected = 0.5 * (0.25**2 / 0.75 + 0.25**2 / 0.75 + 0.5**2 / 0.5)
+    np.testing.assert_allclose(realism.chi_square(p, q), [expected, 0])
+
+
+def test_every_axis_of_colour_has_eight_bins_and_the_interval_is_of_both_sets():
+    blue, yellow = torch.tensor([-1.0, -1, 1]), torch.tensor([1.0, 1, -1])
+    teal, olive = (torch.tensor(rgb)[:, None, None].expand(3, 16, 16) for rgb in ((-1.0, 0.2, 0.3), (-0.4, 0.2, -1.0)))
+    both = realism.histograms(torch.stack([c[:, None, None].expand(3, 16, 16) for c in (blue, yellow)]))["Colour"]
+    cells = [np.unravel_index(row.argmax(), (8, 8, 8)) for row in both]
+    # CIELAB of blue (32.3, 79.2, -107.9) and of yellow (97.1, -21.6, 94.5): L in steps of 12.5, a and b of 25 from -100
+    assert [tuple(map(int, cell)) for cell in cells] == [(2, 7, 0), (7, 3, 7)]
+    left, right = torch.stack([teal, olive]), torch.stack([olive, olive])
+    colour = realism.measure([left], [right], n_boot=200)[0]
+    assert colour.value == pytest.approx(0.5 * (0.5**2 / 0.5 + 0.5**2 / 1.5))
+    assert colour.interval[0] < colour.value < colour.interval[1]
+
+
+def test_both_measures_of_variation_are_of_neighbours_and_have_intervals_of_their_own():
+    def sample(labels: Tensor, k: int, rng: torch.Generator) -> Tensor:
+        made = torch.rand(1, 3, 16, 16, generator=rng) * 2 - 1
+        drawn.append(torch.cat([made + 0.3 * j * torch.randn(1, 3, 16, 16, generator=rng) for j in range(k)]).clamp(-1, 1))
+        return drawn[-1]
+
+    drawn, distance = [], lpips.embedded()
+    measured = variation.measure({"image": sample}, torch.ones(4, 1, 16, 16), n=4, m=3, distance=distance)
+    by_hand = {
+        "LPIPS[embedded]": [[distance(i[j, None], i[j + 1, None]).item() for j in range(3)] for i in drawn],
+        "MS-SSIM": [[variation.ms_ssim(i[j, None], i[j + 1, None]).item() for j in range(3)] for i in drawn],
+    }
+    for found in measured:
+        of_map = np.mean(by_hand[found.metric], 1)
+        assert found.value == pytest.approx(of_map.mean(), rel=1e-4)
+        assert of_map.min() <= found.interval[0] < found.value < found.interval[1] <= of_map.max()
 
 
 @pytest.mark.parametrize("model", ["oasis", "oasis_patch_perceptual"])

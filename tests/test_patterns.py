@@ -81,6 +81,20 @@ def test_gradients_are_those_of_the_convolutions(norm, slope, training):
 
 
 @pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_of_several_codes_with_one_label_map_are_those_of_the_convolutions(training, frozen):
+    labels, ours = blocks(1, 24, 16), cg_norm().train(training).requires_grad_(not frozen)
+    dense, weight = copy.deepcopy(ours), torch.randn(3, 12, 24, 16, generator=generator("weight"))
+    inputs = [torch.randn(3, 12, 24, 16, generator=generator("x")).requires_grad_() for _ in range(2)]
+    for layer, x, condition in ((ours, inputs[0], patterns.find(labels, C)), (dense, inputs[1], labels)):
+        (layer(x, condition, 0.2) * weight).sum().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-4, rtol=1e-4)
+    for (name, a), (_, b) in zip(ours.named_parameters(), dense.named_parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None) == frozen
+        torch.testing.assert_close(a.grad, b.grad, atol=2e-3, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("frozen", [False, True])
 def test_a_block_of_patterns_has_the_gradients_of_the_dense_one(frozen):
     torch.manual_seed(0)
     cgnorm = {"hidden": 12, "shared_groups": 6, "affine_groups": 2}

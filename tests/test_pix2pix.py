@@ -96,6 +96,20 @@ def test_the_noise_is_z_and_nothing_else():
     assert torch.equal(generate(nets, labels, drawn), generate(nets, labels, draw(nets, 3, generator(4))))
 
 
+def test_a_unit_that_stays_counts_for_those_that_drop():
+    """At the level above the lowest, whose features are what is convolved: zero where z is low, else 1 / (1 - rate) as large."""
+    nets, seen = networks(dropout=1, rate=0.2, skips=False).eval(), {}
+    nets.G.norm_up[1].register_forward_hook(lambda module, inputs, y: seen.update(normed=y))
+    nets.G.up[1].register_forward_pre_hook(lambda module, inputs: seen.update(convolved=inputs[0]))
+    z = torch.randn(3, *nets.schedule.z_shape, generator=generator(0))
+    with torch.no_grad():
+        nets.G(a_batch()["labels"], z)
+    low = torch.special.ndtr(z).view_as(seen["normed"]) < 0.2
+    expected = torch.where(low, 0.0, seen["normed"] / 0.8).relu()
+    assert 0.1 < low.float().mean() < 0.3
+    torch.testing.assert_close(seen["convolved"], expected)
+
+
 def test_z_drops_half_of_the_units_and_keeps_their_mean():
     nets = networks()
     z = torch.randn(64, *nets.schedule.z_shape, generator=generator(0))
@@ -411,6 +425,23 @@ def test_grey_and_blurred_images_are_found_out():
     assert found["Sharpness"] < 0.5
     with pytest.raises(SmisError, match="5 generated images but 6 real"):
         colour.measure([images[:5]], [images])
+
+
+def test_colours_are_of_all_images_together_and_so_is_sharpness():
+    """Sets that are equal but for their order: one by one their images have nothing in common."""
+    rng = generator("pairs")
+    dark, light = torch.rand(2, 3, 16, 16, generator=rng) * 0.2 - 1, torch.rand(2, 3, 16, 16, generator=rng) * 2 - 1
+    light[1] = 1 - 0.05 * torch.rand(3, 16, 16, generator=rng)
+    images = torch.cat([dark, light])
+    for m in colour.measure([images.flip(0)], [images])[0]:
+        assert m.value == pytest.approx(1), m.metric
+
+
+def test_sharpness_is_of_rows_and_of_columns_alike():
+    L = np.zeros((2, 4, 6, 3))
+    L[0, 2:, :, 0] = 30  # one edge of three from row to row, none along a row
+    L[1, :, 3:, 0] = 50  # one of five from column to column
+    np.testing.assert_allclose(colour.gradient(L), [30 / 3 / 2, 50 / 5 / 2])
 
 
 def test_histogram_intersection_by_hand():

@@ -91,6 +91,20 @@ def test_a_damaged_file_of_records_is_named(tmp_path):
         assert part in str(raised.value)
 
 
+def test_a_record_that_was_edited_is_named(tmp_path):
+    results.write(tmp_path, [record(value=1.25)], "quality")
+    path = tmp_path / "quality.json"
+    path.write_text(path.read_text().replace("1.25", "1.5"))
+    with pytest.raises(SmisError, match=rf"{path} is not a file of records \(damaged or edited: its check sum is \w+, not \w+"):
+        results.read(tmp_path)
+
+
+def test_a_caption_counts_images_and_pairs_of_codes(printed):
+    records = [record(protocol={"n": 32}), record(metric="LPIPS[embedded]", protocol={"n": 16, "m": 2})]
+    caption = results.comparison(records, ["groupdnet"], {"FID[embedded]": "FID", "LPIPS[embedded]": None}, printed)[1]
+    assert "FID: over 32 images. LPIPS: over 16 label maps, 2 pairs of codes each. " in caption
+
+
 def test_only_runs_of_the_preset_as_it_stands_enter_its_tables(home):
     """A run that `--set` changed keeps the preset's name, but not its values."""
     for changes in ({}, {"train.steps": "7"}):
@@ -219,6 +233,11 @@ def test_what_no_source_gives_is_not_available(printed):
     assert results.published_cell(printed, "GroupDNet", "FID") == "9.5"
     assert results.published_cell(printed, "GroupDNet", "LPIPS") == "not available"
     assert results.published_cell(printed, "VSPADE", "FID") == "not available"
+    printed["rows"]["VSPADE"] = [0.0, 0]
+    assert [results.published_cell(printed, "VSPADE", name) for name in printed["columns"]] == [
+        "0.0",
+        "0",
+    ]  # a printed zero is one
 
 
 def test_a_table_says_what_is_published_what_is_reproduced_and_how(printed):

@@ -65,6 +65,13 @@ def test_clusters_are_those_of_the_representation():
     assert len(groups[:, 0].unique()) == 3
 
 
+def test_the_length_of_a_representation_does_not_matter_to_its_cluster():
+    lengths = torch.linspace(0.1, 50, 20).repeat(3)
+    long = torch.eye(3).repeat_interleave(20, 0) * lengths[:, None]
+    groups = SOURCES["clusters"](partial([0] * 60, [False] * 60), reading(long, long)).argmax(1).view(3, 20)
+    assert (groups == groups[:, :1]).all() and len(groups[:, 0].unique()) == 3
+
+
 def test_random_labels_are_drawn_once_for_each_image():
     told = partial([0] * 300, [False] * 300)
     a, b = SOURCES["random"](told, None), SOURCES["random"](told, None)
@@ -170,6 +177,60 @@ def test_the_turns_of_fakes_cost_g_a_weight_of_their_own():
     torch.testing.assert_close(terms["rotation"], 0.2 * torch.tensor(4.0).log())
 
 
+def test_of_the_fakes_a_quarter_is_turned_four_ways():
+    players, batch = Players(), {"image": torch.zeros(8, 3, 4, 4)}
+    players.prior.fill_(1 / 3)
+    players.schedule, players.G = SimpleNamespace(z_shape=(2,)), nn.Module()
+    players.G.forward = lambda y, z: (y + z[:, :1])[:, :, None, None].expand(-1, -1, 4, 4)  # each of a colour of its own
+    objective = s3gan.ClassGanObjective(s3gan.ClassGan(rotation_g=0.2), None)
+    _, (fake, _) = objective.generator(players, batch, Noise(generator("noise")), 0.0)
+    assert len(fake.mean((2, 3)).unique(dim=0)) == 8
+    torch.testing.assert_close(players.D.turned[0], fake[:2].mean((2, 3)).repeat(4, 1))
+
+
+def test_d_is_penalised_at_the_first_quarter_of_the_real_images():
+    """The logit is the square of a mean over 16 pixels: its slope at each is 2 m / 16, half of the squares' sum m^2 / 8."""
+
+    class Curved(Judge):
+        def represent(self, image: Tensor) -> Tensor:
+            return super().represent(image).square()
+
+    players, y = Players(), torch.eye(3)[[0, 0, 0, 0]]
+    players.D = Curved()
+    image, fake = (torch.tensor(m)[:, None, None, None].expand(4, 3, 4, 4) for m in ([3.0, 1, 1, 1], [5.0, 5, 5, 5]))
+    objective = s3gan.ClassGanObjective(s3gan.ClassGan(r1=0.1), None)
+    terms = objective.discriminator(players, {"image": image, "labels": y}, (fake, y), Noise(generator("noise")))
+    torch.testing.assert_close(terms["r1"], torch.tensor(0.1 * 3**2 / 8))
+
+
+def test_the_labeller_weighs_turns_of_both_halves_and_classes_of_the_labelled_one():
+    """It is sure of the first turn, e.g. of what is as it was: its cross entropies are those of four turns and of a class."""
+
+    class Sure(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return image.mean((2, 3))
+
+        def rotation(self, h: Tensor) -> Tensor:
+            return h[:, :1] * torch.eye(4)[0]  # logits (m,0,0,0) of an image whose red is m
+
+        def classifier(self, h: Tensor) -> Tensor:
+            return 2 * h
+
+    players = nn.Module()
+    players.E = Sure()
+    labelled = torch.eye(3)[[0, 1]][:, :, None, None].expand(2, 3, 4, 4)
+    batch = {"image": torch.full((2, 3, 4, 4), 2.0), "labelled_image": labelled, "labels": torch.eye(3)[[0, 2]]}
+    objective = s3gan.LabellingObjective(s3gan.Labelling(supervised=0.25, shift=0), None)
+    terms, _ = objective.generator(players, batch, Noise(generator("noise")), 0.0)
+
+    def turns(m: float) -> Tensor:
+        return (torch.tensor([m, 0, 0, 0]).exp().sum().log() * 4 - m) / 4
+
+    torch.testing.assert_close(terms["rotation"], (turns(2.0) + (turns(1.0) + turns(0.0)) / 2) / 2)
+    right, wrong = (-torch.tensor([2.0, 0, 0]).log_softmax(0)[c] for c in (0, 1))
+    torch.testing.assert_close(terms["class"], 0.25 * (right + wrong) / 2)
+
+
 def test_the_classes_of_fakes_are_as_frequent_as_those_that_are_trained_with(home):
     experiment = small("biggan")
     networks, train_set = runs.build(experiment), data.open_split(experiment.data, "train")
@@ -210,6 +271,17 @@ def test_few_labels_are_half_of_what_the_labeller_sees():
     assert "labelled_image" not in none[0] and none[0]["labels"].tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("bottleneck", [1, 2])
+def test_a_shortcut_that_changes_the_grid_reads_what_the_first_norm_gives(bottleneck):
+    """The pre-activation of 1603.05027: with the convolutions shut, a block is its shortcut of relu(norm(x))."""
+    block = labeller.Block(4, 6, 2, bottleneck).eval()
+    block.convs[-1].weight.data.zero_()
+    x = torch.randn(2, 4, 8, 8, generator=generator("x"))
+    active = (x / (1 + 1e-5) ** 0.5).clamp(min=0)[:, :, ::2, ::2]
+    expected = torch.einsum("nchw,dc->ndhw", active, block.shortcut.weight[:, :, 0, 0])
+    torch.testing.assert_close(block(x), expected)
+
+
 def test_images_are_moved_by_whole_pixels_and_mirrored():
     objective = s3gan.LabellingObjective(s3gan.Labelling(shift=2), None)
     image = torch.randn(64, 3, 8, 8, generator=generator("images"))
@@ -227,6 +299,7 @@ def test_images_are_moved_by_whole_pixels_and_mirrored():
         found |= set(matches)
     assert len(found) > 25
     assert {mirrored for mirrored, *_ in found} == {True, False}
+    assert {dy for _, dy, _ in found} == {dx for *_, dx in found} == {-2, -1, 0, 1, 2}
     still = s3gan.LabellingObjective(s3gan.Labelling(shift=0, mirror=False), None)
     assert torch.equal(still._varied(image, Noise(generator("moves"))), image)
 

@@ -227,6 +227,55 @@ def test_the_average_is_the_recurrence_of_the_weights(ema, home, small, monkeypa
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-6)
 
 
+def test_a_snapshot_is_of_the_average(home, small, monkeypatch):
+    original, averages = training._average, []
+
+    def record(averaged, networks, decay, step):
+        original(averaged, networks, decay, step)
+        averages.append({k: v.clone() for k, v in averaged.named_parameters()})
+
+    monkeypatch.setattr(training, "_average", record)
+    run = train(small(**{"train.steps": 4, "train.ema": 0.9, "train.snapshots": 2, "train.standing": 0}), progress=False)
+    kept = safetensors.torch.load_file(run.snapshot(2))
+    assert len(averages) == 4 and averages[1].keys() <= kept.keys()
+    assert all(torch.equal(kept[key], value) for key, value in averages[1].items())
+
+
+def test_pictures_on_the_way_do_not_change_it(home, small):
+    few, many = (outcome(train(small(**{"train.sample_every": n, "train.ema": 0.0}), progress=False)) for n in (100, 1))
+    assert same(few, many)
+
+
+def test_the_weight_of_the_kl_rises_from_zero(home, small):
+    history = train(small(**{"loss.kl_warmup": 1.0, "train.log_every": 1}), progress=False).history()
+    assert history[0]["g_kl"] == 0 < history[1]["g_kl"]
+
+
+def test_the_average_has_the_batch_statistics_of_the_last_step(home, small, monkeypatch):
+    original, last = training._average, {}
+
+    def record(averaged, networks, decay, step):
+        original(averaged, networks, decay, step)
+        last.update({k: v.clone() for k, v in networks.named_buffers()})
+
+    monkeypatch.setattr(training, "_average", record)
+    found = outcome(train(small(**{"train.ema": 0.9, "train.standing": 0}), progress=False))[0]
+    statistics = [key for key in last if key in found and "running" in key]
+    assert len(statistics) > 5
+    assert all(torch.equal(found[key], last[key]) for key in statistics)
+    assert not any(torch.equal(found[key], torch.zeros_like(found[key])) for key in statistics if key.endswith("mean"))
+
+
+def test_a_resumed_run_counts_the_seconds_from_before(home, small):
+    experiment = small(**{"train.log_every": 1})
+    with at_step(3, raising), pytest.raises(Interrupted):
+        train(experiment, progress=False)
+    run = runs.open_run(experiment)
+    run.save_checkpoint(run.load_checkpoint() | {"seconds": 5000.0})
+    times = {entry["step"]: entry["seconds"] for entry in train(experiment, progress=False).history()}
+    assert times[2] < 5000 < times[3] < times[5] < 5600
+
+
 def test_the_batch_statistics_of_the_result_are_those_of_drawn_codes(home, small):
     """Of the first batch norm, which sees the codes through one convolution: the mean over all codes of three batches."""
     experiment = small(**{"train.ema": 0.9, "train.standing": 3})
