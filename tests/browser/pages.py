@@ -181,7 +181,13 @@ def sticking_out(page: Page) -> list[str]:
 def screenshot(shown: Page | Locator, name: str) -> Path:
     """Keep `name`.png in `artefacts()`."""
     path = artefacts() / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', name)}.png"
+    page, box = (shown.page, shown.bounding_box()) if isinstance(shown, Locator) else (shown, None)
+    window = page.viewport_size
+    if box:  # what scrolls inside the page is cut off where the window ends
+        page.set_viewport_size({"width": window["width"], "height": max(window["height"], int(box["height"]) + 300)})
+        shown.scroll_into_view_if_needed()
     shown.screenshot(path=path, animations="disabled")
+    page.set_viewport_size(window)
     kept.append(path)
     return path
 
