@@ -82,16 +82,13 @@ class _Modulate(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """One image after the other: the maps that are made on the way are what takes memory."""
         x, table, where, mean, rstd = ctx.saved_tensors
+        where = where.expand(len(x), *where.shape[1:])  # several codes may share one label map
         of_table = torch.zeros_like(table)
         scale, (of_scale, of_shift) = table.chunk(2, 1)[0], of_table.chunk(2, 1)
         made, (to_x, to_table) = torch.empty_like(x), ctx.needs_input_grad[:2]
         for i in range(len(x)):
             image = slice(i, i + 1)
-            g, at, xhat = (
-                gradient[image],
-                where[image] if len(where) > 1 else where,
-                (x[image] - mean[:, None, None]) * rstd[:, None, None],
-            )
+            g, at, xhat = gradient[image], where[image], (x[image] - mean[:, None, None]) * rstd[:, None, None]
             if ctx.slope != 1:
                 y = _Modulate.made(x[image], table, at, mean, rstd, ctx.slope)
                 g = torch.ops.aten.leaky_relu_backward(g, y, ctx.slope, True)

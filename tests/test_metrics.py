@@ -496,14 +496,19 @@ def test_no_segmenter_knows_unknown_classes():
         backbones.EmbeddedSegmenter(("a", "b"))
 
 
-def test_what_a_segmenter_does_not_predict_counts_nowhere_or_as_wrong():
-    known = Classes(("a", "b", "never"), ((0, 0, 0),) * 3)
-    label_map = torch.tensor([[[0, 0, 1, 2]], [[0, 1, 1, 2]]])
+def two_of_three_classes():
+    """A segmenter that never says the third class, the classes, and the true label map (2,1,4) of what it reads."""
 
     def segment(images):
         return torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
 
     segment.suffix, segment.protocol, segment.predicts = "", {}, (0, 1)
+    known = Classes(("a", "b", "never"), ((0, 0, 0),) * 3)
+    return segment, known, torch.tensor([[[0, 0, 1, 2]], [[0, 1, 1, 2]]])
+
+
+def test_what_a_segmenter_does_not_predict_counts_nowhere_or_as_wrong():
+    segment, known, label_map = two_of_three_classes()
     image = torch.zeros(2, 3, 1, 4)
     miou, ignored, wrong = segmentation.measure(segment, [(image, label_map)], known, n_boot=20)
     assert miou.value == pytest.approx((3 / 4 + 2 / 3) / 2)  # the pixels of "never" are no false "b" either
@@ -516,13 +521,7 @@ def test_what_a_segmenter_does_not_predict_counts_nowhere_or_as_wrong():
 
 
 def test_what_a_segmenter_does_not_predict_has_no_accuracy_of_its_own():
-    known = Classes(("a", "b", "never"), ((0, 0, 0),) * 3)
-    label_map = torch.tensor([[[0, 0, 1, 2]], [[0, 1, 1, 2]]])
-
-    def segment(images):
-        return torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
-
-    segment.suffix, segment.protocol, segment.predicts = "", {}, (0, 1)
+    segment, known, label_map = two_of_three_classes()
     (found,) = segmentation.class_accuracy(segment, [(torch.zeros(2, 3, 1, 4), label_map)], known, n_boot=20)
     assert found.value == pytest.approx((3 / 3 + 2 / 3) / 2)
 
