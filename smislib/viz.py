@@ -1,6 +1,7 @@
 """Figures: one look for all. A figure carries its caption (preset, seeds) and is saved as PNG and SVG."""
 
 import functools
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image
 from torch import Tensor
@@ -43,6 +45,7 @@ matplotlib.rcParams.update(STYLE)
 
 OUTLINE = "#ff2bd6"
 PAD = 0.08  # inches around a saved figure
+NARROWEST = 2.5  # inches of a line of a caption, where the figure is less wide
 VECTORS = 12  # pictures in a figure that is also saved as SVG
 
 
@@ -260,7 +263,8 @@ def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
     fig.draw_without_rendering()  # until then no layout engine has placed the axes
     drawn, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     middle, below = (drawn.x0 + drawn.x1) / 2 / width, (drawn.y0 - 0.09) / height
-    fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", wrap=True, gid="caption")
+    text = fig.text(middle, below, caption, ha="center", va="top", fontsize=7.5, color="0.35", gid="caption")
+    _break(text, max(drawn.width, NARROWEST) * fig.dpi)
     whole = fig.get_tightbbox()
     share = (whole.y1 - drawn.y0 + PAD + 0.05) / (whole.height + 2 * PAD)  # 0.05: above the caption, below the figure
     written = {"png": {"Software": None, "Description": caption, "Picture": f"{share:.4f}"}, "svg": {"Date": None}}
@@ -271,3 +275,21 @@ def save(fig: Figure, name: str, caption: str, preset: str) -> list[str]:
         save = functools.partial(fig.savefig, bbox_inches="tight", pad_inches=PAD, metadata=written[suffix])
         atomic.write(folder / file, save)
     return list(names.values())
+
+
+def _break(text: Text, width: float) -> None:
+    """Break a text into as few lines as are no wider than `width` pixels, of about the same length.
+
+    Matplotlib's own `wrap` breaks anew when a figure is cropped to what it shows, at the edges of the picture.
+    """
+    said = text.get_text()
+
+    def fits(letters: int) -> bool:
+        text.set_text(textwrap.fill(said, letters, break_long_words=False, break_on_hyphens=False))
+        return text.get_window_extent().width <= width
+
+    word = max(map(len, said.split()), default=1)
+    widest = next((n for n in range(len(said), word, -1) if fits(n)), word)
+    fits(widest)
+    lines = text.get_text().count("\n")
+    any(fits(n) and text.get_text().count("\n") == lines for n in range(word, widest + 1))

@@ -213,3 +213,30 @@ def test_the_pdf_is_printed_of_a_copy_with_pictures_that_a_pdf_can_hold(made, ho
     printed = (home / "figures" / "report.pdf").read_text()
     assert "image/webp" in page() and "image/webp" not in printed
     Image.open(io.BytesIO(base64.b64decode(re.search(r"image/jpeg;base64,([^\"]+)", printed)[1]))).verify()
+
+
+def test_a_long_caption_is_broken_inside_the_edges_of_its_figure(made, home):
+    """Matplotlib's own wrapping ran to the very edge of the picture, and through it in another font."""
+    fig, ax = plt.subplots(figsize=(3, 1))
+    ax.plot([1, 3, 2])
+    said = "A caption that is longer than its figure is wide, broken into lines of about one length; preset demo, seed 0."
+    viz.save(fig, "fig_long", said, "demo")
+    plt.close(fig)
+    picture = Image.open(home / "figures" / "fig_long.png").convert("L")
+    pixels = np.asarray(picture)
+    margin = round(0.8 * viz.PAD * 200)
+    assert (pixels[:, :margin] == 255).all() and (pixels[:, -margin:] == 255).all()
+    svg = (home / "figures" / "fig_long.svg").read_text()
+    lines = re.findall(r"<text[^>]*>(.*?)</text>", svg.partition('<g id="caption">')[2].partition("</g>")[0])
+    assert " ".join(lines) == said and len(lines) > 1
+    assert min(map(len, lines)) > 0.6 * max(map(len, lines))
+
+
+def test_a_caption_that_fits_is_one_line(made, home):
+    svg = (home / "figures" / "fig_left.svg").read_text()
+    assert svg.partition('<g id="caption">')[2].partition("</g>")[0].count("<text") == 1
+
+
+def test_a_page_is_never_turned_for_a_table(made):
+    """A page that is, leaves what remains of the one before it, and of itself, empty."""
+    assert page().count("@page") == 1 and 'class="table short"' in page()
