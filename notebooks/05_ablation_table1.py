@@ -226,8 +226,9 @@ for which, rows in (("all classes", slice(None)), ("those that share no factor",
 
 # %% tags=["nbval-ignore-output"]
 cells = results.cells(masked, presets.TABLE_1, metrics)
+counted = results.brackets(cells.values())
 verdicts = claims.smis.table_1(cells, suffix)
-results.save_table(verdicts, f"Statements of SMIS 4.4.1, preset {preset}.", "table01_claims", preset)
+results.save_table(verdicts, f"Statements of SMIS 4.4.1, preset {preset}. {counted}", "table01_claims", preset)
 for row in verdicts.itertuples():
     print(f"{row.verdict.upper()}: {row.claim}\n    tested as: {row[2]}")
 
@@ -237,7 +238,7 @@ for row in verdicts.itertuples():
 
 # %% tags=["nbval-ignore-output"]
 targets = claims.smis.class_control_targets(cells, suffix)
-results.save_table(targets, f"Targets for class control, preset {preset}.", "table01_targets", preset)
+results.save_table(targets, f"Targets for class control, preset {preset}. {counted}", "table01_targets", preset)
 print(targets.to_string(index=False))
 
 # %% [markdown]

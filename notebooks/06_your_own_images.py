@@ -88,7 +88,7 @@ batch = data.collate([test_set[i] for i in range(9)])
 labels = data.labels(batch, classes)
 columns = [name.split("-", 1)[1] for name in batch["name"]]
 fig = viz.image_rows({"photograph": batch["image"], "label map": viz.colour(batch["label_map"], classes)}, columns)
-viz.save(fig, "fig_06_photos", f"Held-out crops of photos at preset {preset}, and their clusters.", preset)
+viz.save(fig, "fig_06_photos", f"Held-out crops of photos, preset {preset}, seed {spec.seed}, and their clusters.", preset)
 share = labels.mean((0, 2, 3))
 print("share of the frame:", {name: round(s.item(), 2) for name, s in zip(classes.names, share, strict=True)})
 

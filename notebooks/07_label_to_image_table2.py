@@ -154,7 +154,9 @@ for name in folders:
 
 # %% tags=["nbval-ignore-output"]
 verdicts = claims.smis.table_2(cells, suffix)
-results.save_table(verdicts, f"Statements about SMIS Table 2, preset {preset}.", "table02_claims", preset)
+caption = f"Statements about SMIS Table 2, preset {preset}. "
+caption += results.brackets(cell for of in cells.values() for cell in of.values())
+results.save_table(verdicts, caption, "table02_claims", preset)
 print(verdicts.to_string(index=False))
 counts = pd.crosstab(verdicts["said by"], verdicts["verdict"]).rename_axis(columns="statements").to_string()
 print(counts)

@@ -101,7 +101,8 @@ table.T
 
 # %% tags=["nbval-ignore-output"]
 verdicts = claims.smis.table_3(cells, suffix)
-results.save_table(verdicts, f"Statements of SMIS appendix D, preset {preset}.", "table03_claims", preset)
+caption = f"Statements of SMIS appendix D, preset {preset}. {results.brackets(cells.values())}"
+results.save_table(verdicts, caption, "table03_claims", preset)
 print(verdicts.to_string(index=False))
 
 # %% [markdown]

@@ -257,14 +257,15 @@ def width(shares: np.ndarray, channel: str) -> float:
 
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 3, figsize=(9.5, 2.5))
+fig, axes = plt.subplots(1, 3, figsize=(9.5, 2.5), sharey=True)
 for ax, (channel, (low, high, n)) in zip(axes, colour.BINS.items(), strict=True):
     values = torch.linspace(low, high, n)
     ax.semilogy(values, curves["L1"][channel][1], color="black", label="real")
     for row, of in curves.items():
         ax.semilogy(values, of[channel][0], label=row)
     ax.set(title=channel, xlim=(low, high) if channel == "L" else (-60, 60), ylim=(1e-5, 1))
-axes[2].legend(fontsize=7, bbox_to_anchor=(1.02, 1), loc="upper left")
+axes[0].set_ylabel("share of the pixels")
+axes[2].legend(fontsize=8, bbox_to_anchor=(1.02, 1), loc="upper left")
 caption = f"As pix2pix Figure 7: share of the pixels, {LABELS}, preset {preset}, seed {seed}; {len(batch['image'])} images."
 viz.save(fig, "fig_pix2pix_7_colour", caption, preset)
 for row, of in {"real": {c: pair[::-1] for c, pair in curves["L1"].items()}, **curves}.items():
@@ -301,8 +302,8 @@ table
 # All with L1+cGAN; only what one logit of the discriminator sees differs.
 
 # %% tags=["nbval-ignore-output"]
-seen = ", ".join(f"{row}: {networks[model, LABELS].schedule.patch} pixels" for model, row in paper.PATCHES.items())
-figure(6, "patches", f"patches ({seen})", LABELS, paper.PATCHES)
+seen = ", ".join(f"{row}: {networks[model, LABELS].schedule.patch}" for model, row in paper.PATCHES.items())
+figure(6, "patches", f"patches ({seen} pixels)", LABELS, paper.PATCHES)
 table, caption = fcn_score(paper.PATCHES, 3, "patches")
 print(caption)
 table
@@ -355,6 +356,8 @@ for name, title in TASKS.items():
     shown = compare(name, {"pix2pix": "L1+cGAN"}, n=6)
     fig = viz.image_rows(shown, size=1.3)
     caption = f"pix2pix, {title}, preset {preset}, seed {seed}; held-out images."
+    if (shown["input"] > 0.99).flatten(1).all(1).any():
+        caption += " A blank input has no edges."
     viz.save(fig, f"fig_pix2pix_task_{name}", caption, preset)
     error = [(images - shown["real"]).abs().mean() for images in (shown["L1+cGAN"], shown["input"])]
     print(f"{title:16} mean |difference| from the real image: output {error[0]:.3f}, input {error[1]:.3f}")
@@ -398,7 +401,8 @@ metrics = [*(m + suffix for m in COLUMNS), "Lab a", "Lab b", "Sharpness"]
 forward = results.cells(records[LABELS], list(dict.fromkeys(m for m, _ in paper.EXPERIMENTS)), metrics)
 inverse = results.cells(records.get(INVERSE, []), list(paper.INVERSE), list(COLUMNS))
 verdicts = claims.pix2pix.table(forward, inverse, suffix)
-results.save_table(verdicts, f"Statements of pix2pix, preset {preset}.", "table_pix2pix_claims", preset)
+caption = f"Statements of pix2pix, preset {preset}. {results.brackets([*forward.values(), *inverse.values()])}"
+results.save_table(verdicts, caption, "table_pix2pix_claims", preset)
 print(verdicts[["where", "statement", "metric", "verdict"]].to_string(index=False))
 
 # %% [markdown]

@@ -114,7 +114,8 @@ print("the fog has less detail, match:", max(contrast["mean"], contrast["median"
 # %% tags=["nbval-ignore-output"]
 titles = [*(f"answer {k + 1}" for k in range(6)), f"mean of {len(images)}", "median"]
 fig = viz.image_rows({"": torch.stack([*images[:6], *answers.values()])}, titles, size=1.05)
-viz.save(fig, "fig_gaugan_2_fog", f"What least squares and least absolute values would paint; mannequins, {preset}.", preset)
+caption = f"What least squares and least absolute values would paint; mannequins, preset {preset}, renderer seed {spec.seed}."
+viz.save(fig, "fig_gaugan_2_fog", caption, preset)
 print({name: round(value, 3) for name, value in contrast.items()})
 
 # %% [markdown]

@@ -98,7 +98,7 @@ for ax, (name, features) in zip(axes, stages.items(), strict=True):
     ax.set(title=name, xlabel="channel", yticks=range(C), aspect="auto")
     ax.grid(False)
 axes[0].set_ylabel("class")
-fig.colorbar(shown, ax=axes)
+fig.colorbar(shown, ax=axes, label="feature")
 caption = f"Features in the middle of a label map that is one class everywhere. Seed {seed}, any preset."
 viz.save(fig, "fig_spade_uniform_maps", caption, preset)
 
@@ -155,7 +155,9 @@ table.T
 
 # %% tags=["nbval-ignore-output"]
 verdicts = {"table 1": claims.gaugan.table_1(cells, suffix)}
-results.save_table(verdicts["table 1"], f"SPADE above pix2pixHD, preset {preset}.", "table_spade_1_claims", preset)
+caption = f"SPADE above pix2pixHD, preset {preset}. "
+caption += results.brackets(cell for of in cells.values() for cell in of.values())
+results.save_table(verdicts["table 1"], caption, "table_spade_1_claims", preset)
 print(verdicts["table 1"].to_string(index=False))
 
 # %% tags=["nbval-ignore-output"]
@@ -337,7 +339,8 @@ for table_name in ("TABLE_3", "TABLE_4", "TABLE_5"):
     verdicts[table_name.replace("TABLE_", "table ")] = found
 of_tables = {name: found for name, found in verdicts.items() if name != "table 1"}
 both = pd.concat(of_tables).droplevel(1)
-results.save_table(both, f"Statements about SPADE Tables 3 to 5, preset {preset}.", "table_spade_3_claims", preset)
+caption = f"Statements about SPADE Tables 3 to 5, preset {preset}. {results.brackets(of_rows.values())}"
+results.save_table(both, caption, "table_spade_3_claims", preset)
 for line in both.itertuples():
     print(f"{line.Index}: {line.statement}\n   {line.found}\n   {line.verdict}")
 

@@ -182,7 +182,7 @@ for model in ("oasis", "oasis_unmixed"):
 # %% tags=["nbval-ignore-output"]
 suffix = "[embedded]" if net.experiment.evaluation.backbone == "embedded" else ""
 records = results.of_runs(DATA, preset)
-whole, seeds = results.in_reading(records, "image"), sorted({r.seed for r in records})
+whole = results.in_reading(records, "image")
 name = presets.PAPER_NAMES.get(DATA)
 columns = {f"{metric}{suffix}": f"{name} {METRICS[metric].column}" if name else None for metric in ("FID", "mIoU")}
 main = ("spade", "oasis_patch_perceptual", "oasis_patch", "oasis_perceptual", "oasis")
@@ -235,7 +235,8 @@ of_noise = {
 }
 sampling = pd.DataFrame({each: {metric: str(cell) for (_, metric), cell in of.items()} for each, of in of_noise.items()}).T
 sampling.index.name = "a vector for each"
-results.save_table(sampling, f"OASIS by the sampling of its noise: {DATA}, preset {preset}.", "table_oasis_4_sampling", preset)
+caption = f"OASIS by the sampling of its noise: {DATA}, preset {preset}, seeds {results.seeds_of(records)}; ± is the sd."
+results.save_table(sampling, caption, "table_oasis_4_sampling", preset)
 print(sampling.to_string())
 
 # %% [markdown]
@@ -321,7 +322,7 @@ side_by_side = pd.DataFrame(
         for model in ("groupdnet", "oasis")
     }
 ).T
-caption = f"GroupDNet and OASIS on SMIS's measures: {MEETS}, preset {preset}, seeds {sorted({r.seed for r in met})}."
+caption = f"GroupDNet and OASIS on SMIS's measures: {MEETS}, preset {preset}, seeds {results.seeds_of(met)}; ± is the sd."
 results.save_table(side_by_side, caption, "table_oasis_5_smis", preset)
 side_by_side
 
@@ -362,7 +363,8 @@ for title, change in maps.items():
 names = [*(f"{metric}{suffix}" for metric in ("FID", "mIoU", "LPIPS", "mIoU (rare classes)")), *claims.oasis.PLAIN]
 cells = results.cells(whole, paper.ROWS, names)
 verdicts = claims.oasis.statements(cells, suffix)
-results.save_table(verdicts, f"Statements of OASIS, {DATA}, preset {preset}, seeds {seeds}.", "table_oasis_6_claims", preset)
+caption = f"Statements of OASIS, {DATA}, preset {preset}. {results.brackets(cells.values())}"
+results.save_table(verdicts, caption, "table_oasis_6_claims", preset)
 print(verdicts[["statement", "verdict"]].to_string(index=False))
 
 # %% [markdown]

@@ -170,9 +170,9 @@ def bars(ax, models):
 # %% tags=["nbval-ignore-output"]
 three = ["s3gan_5", "s3gan_10", "s3gan_20"]
 figures = {
-    "1_labels": ("S3GAN Figure 1", [*(f"biggan_only_{k}" for k in paper.PERCENTS), *three]),
-    "7_unsupervised": ("S3GAN Figure 7, unsupervised", list(paper.UNSUPERVISED)),
-    "8_s3gan": ("S3GAN Figure 8", [*three, *(f"s2gan_{k}" for k in paper.PERCENTS)]),
+    "1_labels": ("As S3GAN Figure 1", [*(f"biggan_only_{k}" for k in paper.PERCENTS), *three]),
+    "7_unsupervised": ("As S3GAN Figure 7, unsupervised", list(paper.UNSUPERVISED)),
+    "8_s3gan": ("As S3GAN Figure 8", [*three, *(f"s2gan_{k}" for k in paper.PERCENTS)]),
 }
 for name, (title, models) in figures.items():
     fig, ax = plt.subplots(figsize=(4.6, 0.5 + 0.28 * len(models)))
@@ -198,7 +198,7 @@ for ax, metric in zip(axes, (f"FID over training{suffix}", f"IS over training{su
 fig.legend(*axes[0].get_legend_handles_labels(), loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.12))
 n = next(r.protocol["n"] for r in records[paper.DATA] if r.metric == f"FID over training{suffix}")
 how = f"{paper.DATA}, preset {preset}, seed {seed}; n = {n}, fewer than in the tables"
-viz.save(fig, "fig_s3gan_21_over_training", f"S3GAN Figure 21: {how}.", preset)
+viz.save(fig, "fig_s3gan_21_over_training", f"As S3GAN Figure 21: {how}.", preset)
 print("at the end:", last)
 
 # %% [markdown]
@@ -247,7 +247,7 @@ found = {
     for share in settings
 }
 table = pd.DataFrame(found, index=pd.Index(rows, name="method"))
-seeds = sorted({r.seed for r in records[paper.REAL]})
+seeds = results.seeds_of(records[paper.REAL])
 caption = f"{paper.REAL}, preset {preset}, seeds {seeds}; ± is the sd over seeds, brackets 95 % over images. {whence[paper.REAL]}"
 results.save_table(
     table, f"S3GAN's methods on handwritten digits, by the share of labels. {caption}", "table_s3gan_digits", preset
@@ -265,7 +265,8 @@ table
 # %% tags=["nbval-ignore-output"]
 verdicts = {name: claims.s3gan.check(cells, suffix) for name, cells in ((paper.DATA, of_tokens), (paper.REAL, of_digits))}
 both = pd.concat(verdicts, names=["data"]).droplevel(1).reset_index()
-caption = f"Statements of S3GAN, preset {preset}. {whence[paper.DATA]}"
+counted = results.brackets([*of_tokens.values(), *of_digits.values()])
+caption = f"Statements of S3GAN, preset {preset}. {counted} {whence[paper.DATA]}"
 results.save_table(both.set_index("data"), caption, "table_s3gan_6_claims", preset)
 on_tokens = both[(both["data"] == paper.DATA) & (both["metric"] == FID)]
 print(on_tokens[["comparison", "found", "verdict"]].to_string(index=False))

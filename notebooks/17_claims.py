@@ -30,7 +30,7 @@
 # %% tags=["nbval-ignore-output"]
 import matplotlib.pyplot as plt
 
-from smislib import paths, viz
+from smislib import paths, results, viz
 from smislib.claims import ledger
 from smislib.claims.logic import BETTER, VERDICTS, Claim, comparing
 from smislib.results import Record
@@ -94,7 +94,7 @@ for verdict, colour in zip(VERDICTS.values(), ("#2f8f5b", "#c8553d", "#c3c9cf"),
 ax.invert_yaxis()
 ax.set(xlabel="claims")
 ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=3)
-seeds = sorted({r.seed for f in findings for cell in f.measured.values() for r in cell.records})
+seeds = results.seeds_of(r for f in findings for cell in f.measured.values() for r in cell.records)
 viz.save(fig, "fig_claims", f"Verdicts on the papers' claims, preset {preset}, seeds {seeds}.", preset)
 print({paper: int(n) for paper, n in summary["claims"].items()})
 

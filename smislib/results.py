@@ -287,12 +287,27 @@ def comparison(
 def bars(cells: Iterable[Cell]) -> str:
     """What the intervals of cells are, and of which seeds, for the caption of a figure that draws them."""
     cells = [cell for cell in cells if cell.interval]
-    seeds = ", ".join(map(str, sorted({r.seed for cell in cells for r in cell.records})))
+    seeds = seeds_of(r for cell in cells for r in cell.records)
     several = {cell.seeds > 1 for cell in cells}
     if several == {True}:
         return f"sd over seeds {seeds}"
     images = "95 % over test images"
     return f"{images}, seed {seeds}" if several == {False} else f"sd over seeds {seeds}, of one seed {images}"
+
+
+def brackets(cells: Iterable[Cell]) -> str:
+    """Of which seeds the cells of a table of statements are, and what its brackets are: a sentence for its caption."""
+    records = [r for cell in cells for r in cell.records]
+    if not records:
+        return "No records."
+    seeds = seeds_of(records)
+    over = "seeds and test images" if "," in seeds else "test images"
+    return f"Seed{'s' * (',' in seeds)} {seeds}; brackets: 95 % interval over {over}."
+
+
+def seeds_of(records: Iterable[Record]) -> str:
+    """The seeds of records, for a caption: "0, 1, 2"."""
+    return ", ".join(map(str, sorted({r.seed for r in records})))
 
 
 def grid_comparison(
@@ -362,7 +377,7 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
 
     `page`: what stands in the .md in the place of the table.
     """
-    flat = table.copy()
+    flat = table.apply(_even)
     flat.columns = [", ".join(c) if isinstance(c, tuple) else c for c in table.columns]
     folder = paths.figures(preset)
     texts = {
@@ -374,6 +389,14 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
         atomic.write(folder / f"{name}.{suffix}", lambda path, text=text: path.write_text(text))
     provenance.leave(folder / f"{name}.csv", flat, lambda model: MODELS[model].title if model in MODELS else model)
     return [folder / f"{name}.{suffix}" for suffix in texts]
+
+
+def _even(column: pd.Series) -> pd.Series:
+    """Rounded numbers with as many decimals each, 0.150 above 0.182; any other column as it is."""
+    if column.dtype.kind != "f" or not np.isfinite(column).all():
+        return column
+    decimals = max((len(np.format_float_positional(value, trim="-").partition(".")[2]) for value in column), default=0)
+    return column.map(f"{{:.{max(1, decimals)}f}}".format) if decimals <= 6 else column  # more: it was not rounded
 
 
 def read_table(path: Path, command: str) -> tuple[str, list[str], list[list[str]]]:

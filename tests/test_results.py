@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as configured
@@ -275,6 +276,23 @@ def test_a_caption_says_what_its_bars_are(printed):
     assert results.bars(of(*one, *three)) == "sd over seeds 0, 1, 2, of one seed 95 % over test images"
     caption = results.comparison([*one, *three], ["groupdnet", "vspade"], {"FID[embedded]": "FID"}, printed)[1]
     assert "3 seed(s) (0, 1, 2); mean ± sd over seeds, brackets where a row has one seed: 95 %" in caption
+
+
+def test_a_table_of_statements_says_of_which_seeds_its_brackets_are():
+    def of(*seeds):
+        records = [dataclasses.replace(record(value=20.0 + n), seed=n, interval=(18.0, 23.0)) for n in seeds]
+        return results.cells(records, ["groupdnet"], ["FID[embedded]"]).values()
+
+    assert results.brackets(of(1)) == "Seed 1; brackets: 95 % interval over test images."
+    assert results.brackets(of(2, 0, 1)) == "Seeds 0, 1, 2; brackets: 95 % interval over seeds and test images."
+    assert results.brackets(of()) == "No records."
+
+
+def test_rounded_numbers_of_a_column_have_as_many_decimals_each(home):
+    table = pd.DataFrame({"k": [6, 12], "NMI": [0.052, 0.15], "whole": [2.0, 3.0], "raw": [1 / 3, 0.5], "text": ["0.5", "1"]})
+    written, *_ = results.save_table(table.set_index("k"), "c.", "table01", "smoke")
+    assert written.read_text().splitlines()[2:] == [f"6,0.052,2.0,{1 / 3},0.5", "12,0.150,3.0,0.5,1"]
+    assert results.save_table(table.iloc[:0], "c.", "table02", "smoke")[0].read_text().splitlines()[1] == ",k,NMI,whole,raw,text"
 
 
 def test_a_table_is_written_three_ways_with_its_caption(printed, home):

@@ -59,6 +59,6 @@ def _masks(ax: Axes, lanes: Lanes, y: float, C: int, layer: Layer) -> float:
         ax.plot(x, -y + 0.18, marker="o", markersize=4.2, markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.6)
     ax.plot(0, -y - 0.16, marker="o", markersize=8, markerfacecolor="white", markeredgecolor=INK, markeredgewidth=0.7)
     ax.text(0, -y - 0.17, "+", ha="center", va="center", fontsize=8, color=INK)
-    ax.text(-0.58, -y + 0.1, "× masks, summed", ha="center", va="center", fontsize=6.2, color=FAINT)
+    ax.text(-0.58, -y + 0.1, "× masks,\nsummed", ha="center", va="center", fontsize=6.2, color=FAINT)
     lanes.end = (y + 0.3, lanes.width(layer.out_channels // C))
     return y + 1

@@ -5,6 +5,7 @@ real image taken for the generated one in real-vs-fake (50 % is chance). The 95 
 of a single rater it is over the questions, and its protocol says so.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,8 +69,9 @@ def table(metric: str, rows: dict[str, Experiment]) -> dict[str, str]:
 
 
 def beside(printed: dict, rated: dict[str, str]) -> pd.DataFrame:
-    """What a paper prints of a study, and in the last column our scores by its row names."""
-    table = pd.DataFrame.from_dict(printed["rows"], orient="index", columns=printed["columns"]).astype(str)
+    """What a paper prints of a study, said to be published, and in the last column our scores by its row names."""
+    columns = [f"{re.sub('pm$', '±', column)}, published" for column in printed["columns"]]
+    table = pd.DataFrame.from_dict(printed["rows"], orient="index", columns=columns).astype(str)
     table["here"] = [rated.get(row, "–") for row in table.index]
     return table
 
