@@ -242,8 +242,14 @@ def _absent(model: str, metric: str) -> str:
 
 
 def published_cell(table: dict, row: str, column: str) -> str:
-    """A printed number, or "not available" where we have no source for it."""
-    value = table["rows"].get(row, [None] * len(table["columns"]))[table["columns"].index(column)]
+    """A printed number, or "not available" where we have no source for it.
+
+    With as many decimals as its column: JSON does not keep a last zero, the 0.20 below a 0.23.
+    """
+    i = table["columns"].index(column)
+    value = table["rows"].get(row, [None] * len(table["columns"]))[i]
+    if isinstance(value, float):
+        return f"{value:.{max(_decimals(row[i]) for row in table['rows'].values())}f}"
     return "not available" if value is None else str(value)
 
 
@@ -391,12 +397,17 @@ def save_table(table: pd.DataFrame, caption: str, name: str, preset: str, page: 
     return [folder / f"{name}.{suffix}" for suffix in texts]
 
 
+def _decimals(value: object) -> int:
+    """How many decimals a number is written with: 2 of 0.25, 1 of 3.0, none of 3 and of what is no number."""
+    return len(np.format_float_positional(value, trim="0").partition(".")[2]) if isinstance(value, float) else 0
+
+
 def _even(column: pd.Series) -> pd.Series:
     """Rounded numbers with as many decimals each, 0.150 above 0.182; any other column as it is."""
     if column.dtype.kind != "f" or not np.isfinite(column).all():
         return column
-    decimals = max((len(np.format_float_positional(value, trim="-").partition(".")[2]) for value in column), default=0)
-    return column.map(f"{{:.{max(1, decimals)}f}}".format) if decimals <= 6 else column  # more: it was not rounded
+    decimals = max(map(_decimals, column), default=0)
+    return column.map(f"{{:.{decimals}f}}".format) if decimals <= 6 else column  # more: it was not rounded
 
 
 def read_table(path: Path, command: str) -> tuple[str, list[str], list[list[str]]]:

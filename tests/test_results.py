@@ -239,6 +239,12 @@ def test_what_no_source_gives_is_not_available(printed):
     assert zeros == ["0.0", "0"]  # printed, so not missing
 
 
+def test_a_last_zero_that_a_paper_prints_is_not_lost(printed):
+    printed["rows"] |= {"pix2pix": [0.25, 1], "U-Net": [0.3, "0.20"]}
+    assert [results.published_cell(printed, row, "FID") for row in printed["rows"]] == ["9.50", "0.25", "0.30"]
+    assert [results.published_cell(printed, row, "LPIPS") for row in printed["rows"]] == ["not available", "1", "0.20"]
+
+
 def test_a_table_says_what_is_published_what_is_reproduced_and_how(printed):
     records = [record(value=20.0, interval=(18.0, 22.0)), record("vspade", 30.0)]
     columns = {"FID[embedded]": "FID", "LPIPS[embedded]": "LPIPS", "Params": None}
