@@ -65,6 +65,12 @@ REASONS: dict[tuple[str, str], Claim] = {
             ]
         ),
     ),
+    ("pix2pix", "a PixelGAN has no effect on sharpness"): Claim(
+        "pix2pix", "4.4",
+        "our sharpness is the mean gradient of the lightness, which grows with contrast as with finer detail, and a PixelGAN "
+        "brings the lightnesses that L1 narrows closer to real ones",
+        "streets_from_labels", "Lab L: PixelGAN above L1", lambda t, m: exceeds(t, "Lab L", "pix2pix_pixelgan", "pix2pix_l1"),
+    ),
     ("pix2pix", "a conditional GAN alone beats L1 alone"): _CGAN_ALONE,
     ("pix2pix", "the colours of cGAN are closer to real ones than those of L1 alone"): _CGAN_ALONE,
     ("oasis", "OASIS follows the colours and textures of real images more closely than SPADE"): Claim(
