@@ -206,6 +206,12 @@ def test_table_3_compares_the_row_that_lacks_a_part_with_the_one_that_has_it():
     assert smis.table_3(at_demo).set_index(["row", "metric"]).loc[maps, "verdict"] == "reproduced"
 
 
+def test_without_spectral_norm_more_than_half_of_mocd_is_to_come_on_top():
+    for value, verdict in (((20, 19, 21), "reproduced"), ((12, 11.5, 12.5), "not reproduced"), ((15, 14, 16), "not decidable")):
+        found = smis.table_3(table(groupdnet_free__mOCD=value, groupdnet__mOCD=(10, 9.9, 10.1))).set_index(["row", "metric"])
+        assert found.loc[("w/o SpecNorm", "mOCD"), ["paper says", "verdict"]].tolist() == ["far higher", verdict]
+
+
 def test_most_metrics_are_more_than_half_of_them():
     worse = {f"groupdnet_unsynced__{m}": (20, 19, 21) for m in ("FID", "mOCD", "mCSD")}
     reference = {f"groupdnet__{m}": (10, 9, 11) for m in ("FID", "mOCD", "mCSD")}

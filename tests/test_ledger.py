@@ -106,7 +106,7 @@ def test_all_comparisons_and_all_metrics_of_a_claim_count():
 
 def test_it_reads_the_committed_records_and_a_changed_one_changes_the_verdict(committed):
     before = ledger.ledger("demo")
-    control = next(f for f in before if f.claim.where == "Figure 1" and f.claim.paper == "smis")
+    control = next(f for f in before if f.claim.where == "section 1, Figure 1" and f.claim.paper == "smis")
     assert (control.verdict, control.seeds) == ("reproduced", "1")
     (file,) = committed.glob("*/diversity-*.json")
     body = json.loads(file.read_text())

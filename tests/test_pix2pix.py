@@ -474,6 +474,18 @@ def test_statements_are_decided_by_the_intervals():
     assert claims.pix2pix.check(cells, best).loc[0, "verdict"] == "not decidable"
 
 
+def test_no_effect_on_sharpness_is_not_a_small_one_nor_a_wide_interval():
+    (statement,) = [s for s in claims.pix2pix.LABELS_TO_PHOTO if "no effect on sharpness" in s.text]
+    for pixel, half, verdict in (
+        (0.41, 0.01, "reproduced"),
+        (0.48, 0.01, "not reproduced"),
+        (0.32, 0.01, "not reproduced"),
+        (0.4, 0.1, "not decidable"),
+    ):
+        cells = {("pix2pix_pixelgan", "Sharpness"): cell(pixel, half), ("pix2pix_l1", "Sharpness"): cell(0.4)}
+        assert claims.pix2pix.check(cells, [statement]).loc[0, "verdict"] == verdict
+
+
 def test_the_registry_has_every_row_of_the_tables():
     rows = {*papers.pix2pix.OBJECTIVES, *papers.pix2pix.GENERATORS, *papers.pix2pix.PATCHES}
     assert rows == {m for m, name in papers.pix2pix.EXPERIMENTS if name == "streets_from_labels"} <= set(MODELS)

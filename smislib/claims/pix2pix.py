@@ -1,51 +1,53 @@
-"""What pix2pix (1611.07004, 4.1 to 4.5) says about its Tables 1 to 3 and 6 and Figure 7, each statement as a check."""
+"""What pix2pix (1611.07004, 4.2 to 4.6) says about its Tables 1 to 4 and 6 and Figure 7, each statement as a check."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ..models import MODELS
 from ..papers import pix2pix as paper
-from .logic import VERDICTS, Cells, Claim, Name, Test, Truth, estimate, every, exceeds, no_worse
+from .logic import VERDICTS, Cells, Claim, Name, Test, Truth, estimate, every, exceeds, level, no_worse
 
 FCN_SCORE = ("Acc", "Class acc", "mIoU")  # per-pixel accuracy, per-class accuracy, class IoU
 L1, GAN, CGAN, L1_GAN, L1_CGAN = "pix2pix_l1", "pix2pix_gan", "pix2pix_cgan", "pix2pix_l1_gan", "pix2pix"
 ENCDEC_L1, ENCDEC = "pix2pix_encdec_l1", "pix2pix_encdec"
 PIXEL, SMALL, FULL = "pix2pix_pixelgan", "pix2pix_patch16", "pix2pix_imagegan"
 
+ABOVE, AT_LEAST, ALIKE = "above", "above or level with", "level with"
+RELATIONS: dict[str, Callable[[Cells, str, str, str], Truth]] = {ABOVE: exceeds, AT_LEAST: no_worse, ALIKE: level}
+
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: where it stands, what it says, in which metrics, and of which row above which others."""
+    """One statement: where it stands, what it says, in which metrics, and how a row of it stands to which others."""
 
     where: str
     text: str
     metrics: tuple[str, ...]
     row: str
-    below: tuple[str, ...]
-    at_least: bool = False  # "above or level with" in the place of "above"
+    others: tuple[str, ...]
+    relation: str = ABOVE
     embedded: bool = True  # whether the metrics are named by a backbone
 
     def holds(self, cells: Cells, metric: str) -> Truth:
         """Whether it is so in one metric, by its full name."""
-        test = no_worse if self.at_least else exceeds
-        return every(test(cells, metric, self.row, other) for other in self.below)
+        return every(RELATIONS[self.relation](cells, metric, self.row, other) for other in self.others)
 
 
 LABELS_TO_PHOTO: tuple[Statement, ...] = (
     Statement("Table 1", "a conditional D beats one that does not see the input", FCN_SCORE, CGAN, (GAN,)),
     Statement("Table 1", "a conditional GAN alone beats L1 alone", FCN_SCORE, CGAN, (L1,)),
-    Statement("Table 1", "a GAN beside it improves L1", FCN_SCORE, L1_GAN, (L1,)),
+    Statement("Table 1", "L1 with a GAN that does not see the input beats L1 alone", FCN_SCORE, L1_GAN, (L1,)),
     Statement("Table 1", "L1+cGAN beats L1 alone", FCN_SCORE, L1_CGAN, (L1,)),
     Statement("Table 1", "L1+cGAN beats cGAN alone", FCN_SCORE, L1_CGAN, (CGAN,)),
     Statement("Table 1", "L1+cGAN is the best of all", FCN_SCORE, L1_CGAN, (L1, GAN, CGAN, L1_GAN)),
     Statement("Table 1", "L1 makes a GAN that does not see the input respect it", FCN_SCORE, L1_GAN, (GAN,)),
     Statement("Table 1", "a GAN that does not see the input is worse than L1 alone", FCN_SCORE, L1, (GAN,)),
-    Statement("Table 2", "an encoder-decoder does not gain by the cGAN", FCN_SCORE, ENCDEC_L1, (ENCDEC,), at_least=True),
+    Statement("Table 2", "an encoder-decoder does not gain by the cGAN", FCN_SCORE, ENCDEC_L1, (ENCDEC,), relation=AT_LEAST),
     Statement("Table 2", "U-Net beats the encoder-decoder under L1", FCN_SCORE, L1, (ENCDEC_L1,)),
     Statement("Table 2", "U-Net beats the encoder-decoder under L1+cGAN", FCN_SCORE, L1_CGAN, (ENCDEC,)),
-    Statement("Table 3", "patches of 70x70 are at least as good as 16x16", FCN_SCORE, L1_CGAN, (SMALL,), at_least=True),
+    Statement("Table 3", "patches of 70x70 are at least as good as 16x16", FCN_SCORE, L1_CGAN, (SMALL,), relation=AT_LEAST),
     Statement("Table 3", "patches of 70x70 beat 1x1", FCN_SCORE, L1_CGAN, (PIXEL,)),
     Statement("Table 3", "patches of 16x16 beat 1x1", FCN_SCORE, SMALL, (PIXEL,)),
     Statement("Table 3", "patches of 70x70 beat the full image", FCN_SCORE, L1_CGAN, (FULL,)),
@@ -75,7 +77,9 @@ LABELS_TO_PHOTO: tuple[Statement, ...] = (
     ),  # in a the paper prints no difference
     Statement("4.2", "L1 alone is blurrier than L1+cGAN", ("Sharpness",), L1_CGAN, (L1,), embedded=False),
     Statement("4.2", "L1 alone is blurrier than cGAN", ("Sharpness",), CGAN, (L1,), embedded=False),
-    Statement("4.4", "a PixelGAN does not sharpen L1's images as patches do", ("Sharpness",), L1_CGAN, (PIXEL,), embedded=False),
+    Statement("4.4", "a PixelGAN has no effect on sharpness", ("Sharpness",), PIXEL, (L1,), relation=ALIKE, embedded=False),
+    Statement("4.4", "patches of 16x16 suffice for sharper images than L1's alone", ("Sharpness",), SMALL, (L1,), embedded=False),
+    Statement("4.4", "patches of 70x70 sharpen more than a PixelGAN does", ("Sharpness",), L1_CGAN, (PIXEL,), embedded=False),
 )
 PHOTO_TO_LABELS: tuple[Statement, ...] = (
     Statement("Table 6", "from photo to labels L1 alone beats cGAN alone", FCN_SCORE, L1, (CGAN,), embedded=False),
@@ -97,7 +101,7 @@ def check(cells: Cells, statements: Sequence[Statement], suffix: str = "") -> pd
         for name in s.metrics:
             metric = name + suffix * s.embedded
             truth = s.holds(cells, metric)
-            shown = ", ".join(f"{_title(row)} {estimate(cells, metric, row) or 'not run'}" for row in (s.row, *s.below))
+            shown = ", ".join(f"{_title(row)} {estimate(cells, metric, row) or 'not run'}" for row in (s.row, *s.others))
             rows.append({"where": s.where, "statement": s.text, "metric": metric, "found": shown, "verdict": VERDICTS[truth]})
     return pd.DataFrame(rows)
 
@@ -120,8 +124,7 @@ def _in_all(s: Statement) -> Test:
 
 
 def _tested_as(s: Statement) -> str:
-    relation = "above or level with" if s.at_least else "above"
-    return f"{', '.join(s.metrics)}: {_title(s.row)} {relation} {', '.join(map(_title, s.below))}"
+    return f"{', '.join(s.metrics)}: {_title(s.row)} {s.relation} {', '.join(map(_title, s.others))}"
 
 
 def _title(model: str) -> str:

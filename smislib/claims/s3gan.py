@@ -13,7 +13,6 @@ from ..papers.s3gan import DATA, PERCENTS
 from .logic import (
     BETTER,
     FAR_BETTER,
-    MARGIN,
     NO_WORSE,
     RELATIONS,
     VERDICTS,
@@ -23,7 +22,6 @@ from .logic import (
     Truth,
     comparing,
     found,
-    no_worse,
 )
 
 
@@ -63,10 +61,6 @@ STATEMENTS = (
         (*_at_each("s2gan", BETTER, "s2gan_co"), *_at_each("s3gan", BETTER, "s3gan_co")),
     ),
     Statement(
-        "self-supervision does not hurt", "table 4",
-        (*_at_each("s3gan", NO_WORSE, "s2gan"), *_at_each("s3gan_co", NO_WORSE, "s2gan_co")),
-    ),
-    Statement(
         "self-supervision helps", "table 4", (*_at_each("s3gan", BETTER, "s2gan"), *_at_each("s3gan_co", BETTER, "s2gan_co"))
     ),
     Statement("hard labels beat soft ones", "table 5", _at_each("s2gan", BETTER, "s2gan_soft")),
@@ -75,7 +69,7 @@ STATEMENTS = (
         ("FID",),
     ),
 )  # fmt: skip
-MATCHES = (("s3gan_10", "10 % of the labels match BIGGAN"), ("s3gan_20", "20 % of the labels beat it, here: match it"))
+AGAINST_ALL = (("s3gan_10", NO_WORSE, "10 % of the labels match BIGGAN"), ("s3gan_20", BETTER, "20 % of the labels beat BIGGAN"))
 LABELS_HELP = ("Top-1 error", "Top-5 error")
 
 
@@ -87,9 +81,9 @@ def check(cells: Cells, suffix: str = "") -> pd.DataFrame:
             for metric in (f"{metric}{suffix}" for metric in s.metrics):
                 said = f"{MODELS[a].title} {relation} {MODELS[b].title}"
                 rows.append(_row(s.said, s.where, said, metric, cells, a, b, RELATIONS[relation](cells, metric, a, b)))
-    for model, said in MATCHES:
-        metric, comparison = f"FID{suffix}", f"{MODELS[model].title} at most {1 + MARGIN:g} x BIGGAN"
-        truth = no_worse(cells, metric, model, "biggan")
+    for model, relation, said in AGAINST_ALL:
+        metric, comparison = f"FID{suffix}", f"{MODELS[model].title} {relation} {MODELS['biggan'].title}"
+        truth = RELATIONS[relation](cells, metric, model, "biggan")
         rows.append(_row(said, "figure 1", comparison, metric, cells, model, "biggan", truth))
     return pd.DataFrame(rows)
 
