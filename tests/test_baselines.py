@@ -1,6 +1,7 @@
 """The baselines: what each objective trains and does not, the instance-norm weakness, models without a code."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from smislib import papers, presets, runs, sample, schedules
 from smislib.errors import SmisError
 from smislib.evaluate import evaluate
 from smislib.losses import PairedGan, PairedGanObjective, lsgan_d, lsgan_g
-from smislib.models import MODELS
+from smislib.models import MODELS, pix2pixhd, spade
 from smislib.multimodal import Bicycle, BicycleObjective, DiversitySensitive, DiversitySensitiveObjective, diversity
 from smislib.sample import Noise, generator
 from smislib.train import train
@@ -94,6 +95,14 @@ def test_a_size_that_does_not_fit_is_refused(model):
         schedules.schedule(model, "smoke", 33, 32, C)
 
 
+def test_the_smallest_frame_of_pix2pixhd_has_two_cells_at_the_bottom():
+    """A grid of one could not be reflected at its border."""
+    size = {"C": C, "width": 16, "channels": 2, "halvings": 2, "blocks": 1}
+    assert pix2pixhd.Generator(pix2pixhd.Schedule(height=8, **size))(torch.rand(1, C, 8, 16)).shape == (1, 3, 8, 16)
+    with pytest.raises(SmisError, match=r"4x16 does not fit .* and 8 or more"):
+        pix2pixhd.Schedule(height=4, **size)
+
+
 def test_the_unet_has_a_level_for_each_halving():
     assert len(schedules.schedule("dscgan", "paper", 256, 256, 8).channels) == 8
     assert len(schedules.schedule("dscgan", "paper", 96, 192, 8).channels) == 5
@@ -108,6 +117,50 @@ def test_the_unet_code_enters_at_every_level():
         for i, conv in enumerate(G.down):
             conv.weight.data[:, -8:] = 0.5 if i == level else 0.0
         assert not torch.allclose(G(labels, z[0]), G(labels, z[1]), atol=1e-4)
+
+
+def test_the_residual_encoder_is_bicyclegans():
+    """(norm, leaky ReLU, conv) twice and a mean over 2x2, beside a mean and a 1x1 convolution; a mean over the last grid."""
+    E, image = networks("bicyclegan").E.double(), a_batch()["image"].double()
+    with torch.no_grad():
+        x = F.conv2d(image, E.first.weight, E.first.bias, stride=2, padding=1)
+        for block in E.blocks:
+            h = block.conv_0(F.leaky_relu(F.instance_norm(x), 0.2))
+            h = block.conv_1(F.leaky_relu(F.instance_norm(h), 0.2))
+            x = F.avg_pool2d(h, 2) + block.shortcut(F.avg_pool2d(x, 2))
+        x = F.leaky_relu(x, 0.2).mean((2, 3))
+        for found, layer in zip(E(image), (E.mu, E.logvar), strict=True):
+            torch.testing.assert_close(found, layer(x))
+
+
+def test_the_unet_is_bicyclegans():
+    """Leaky ReLU, conv and norm on the way down, ReLU, conv and norm on the way up; no norm on the first features, on the lowest
+    level and on the image; before the first convolution there is no activation, behind the last a tanh."""
+    G, labels, z = networks("dscgan").G.double(), a_batch()["labels"].double(), torch.randn(4, 8).double()
+
+    def with_code(x: Tensor) -> Tensor:
+        return torch.cat([x, z[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
+
+    with torch.no_grad():
+        levels = [G.down[0](with_code(labels))]
+        for conv in G.down[1:-1]:
+            levels.append(F.instance_norm(conv(with_code(F.leaky_relu(levels[-1], 0.2)))))
+        x = G.down[-1](with_code(F.leaky_relu(levels[-1], 0.2)))
+        for conv, level in zip(reversed(G.up[1:]), reversed(levels), strict=True):
+            x = torch.cat([F.instance_norm(conv(x.relu())), level], 1)
+        torch.testing.assert_close(G(labels, z), G.up[0](x.relu()).tanh())
+
+
+def test_an_encoder_of_spade_without_norms_starts_with_little_noise():
+    """And keeps the size of its signal by He's initialisation; that of the paper, with norms, starts with Glorot's and N(0,1)."""
+    for norm, logvar in (("none", -3.0), ("instance", 0.0)):
+        s = schedules.schedule("spade_vae", "smoke", SIZE, SIZE, C)
+        E = spade.Networks(replace(s, encoder_norm=norm, spectral=False)).E
+        assert torch.equal(E.logvar.bias, torch.full_like(E.logvar.bias, logvar)) and not E.mu.bias.any()
+        last = [layer for layer in E.layers if isinstance(layer, nn.Conv2d)][-1].weight
+        into, out = last[0].numel(), last[:, 0].numel()  # of a weight, in and out
+        expected = 1.5 * (2 / (1.04 * into)) ** 0.5 if norm == "none" else (2 / (into + out)) ** 0.5
+        assert last.std().item() == pytest.approx(expected, rel=0.05)
 
 
 # --- objectives -------------------------------------------------------------------------------------------------------

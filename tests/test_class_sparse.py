@@ -109,6 +109,16 @@ def test_an_absent_class_is_not_heard_in_a_sparse_decoder_whatever_else_is_in_th
     assert heard[True] == 0 < 0.01 < heard[False]
 
 
+@pytest.mark.parametrize("model", ["groupnet", "groupdec"])
+def test_a_sparse_decoder_is_the_dense_one_whose_fusing_convolutions_get_nothing_of_absent_classes(model):
+    _, labels = images({0, 3, 7}, {3, 5, 11})
+    z = torch.randn(2, *networks(model).schedule.z_shape, generator=generator("z"))
+    sparse, dense = (networks(model, sparse=on).G.eval() for on in (True, False))
+    here = labels.amax((2, 3), keepdim=True)  # (2,C,1,1)
+    dense.fusion[0].register_forward_pre_hook(lambda _, inputs: inputs[0] * here.repeat_interleave(inputs[0].shape[1] // C, 1))
+    torch.testing.assert_close(sparse(labels, z), dense(labels, z), rtol=1e-4, atol=1e-5)
+
+
 def test_where_every_class_is_shown_nothing_changes():
     image, labels = images(set(range(C)))
     dense, sparse = (step(networks("groupnet", sparse=on), image, labels) for on in (False, True))

@@ -11,7 +11,7 @@ from smislib import claims, presets, results, toy
 from smislib.claims import logic
 from smislib.config import DataSpec, to_dict
 from smislib.errors import SmisError
-from smislib.layers import AffineBatchNorm, CGNorm
+from smislib.layers import AffineBatchNorm, CGNorm, ParamFreeBatchNorm
 from smislib.losses import PairedGan, PairedGanObjective
 from smislib.models import MODELS, pix2pixhd, spade
 from smislib.papers import gaugan
@@ -158,6 +158,53 @@ def test_a_concat_block_sees_the_labels_at_both_convolutions():
         assert (block(x, a) - block(x, b)).abs().max() > 1e-3, conv
         other.weight.data.copy_(kept)
     assert block(x.expand(3, -1, -1, -1), a).shape == (3, 4, 8, 8)  # one label map for several codes
+
+
+def test_a_concat_block_is_spades_without_spade():
+    """(batch norm, leaky ReLU, labels beside it, conv) twice, plus (batch norm, labels, 1x1 conv) where the width changes."""
+    torch.manual_seed(0)
+    x, labels = torch.randn(3, 4, 8, 8), uniform_maps(8)[:3]
+    for out in (4, 6):
+        block = spade.ConcatBlock(4, out, C, spectral=False).eval()
+        for norm in (m for m in block.modules() if isinstance(m, AffineBatchNorm)):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+        with torch.no_grad():
+            h = block.conv_0(torch.cat([F.leaky_relu(block.norm_0(x), 0.2), labels], 1))
+            h = block.conv_1(torch.cat([F.leaky_relu(block.norm_1(h), 0.2), labels], 1))
+            skip = x if out == 4 else block.shortcut(torch.cat([block.norm_s(x), labels], 1))
+            torch.testing.assert_close(block(x, labels), skip + h)
+
+
+@pytest.mark.parametrize("row", gaugan.ROWS)
+def test_the_norms_of_a_row_are_those_it_is_named_for(row):
+    """Sync batch norm, that of four devices each by itself, or instance norm: all of a generator are of one kind."""
+    s = gaugan.SCHEDULES[row]("smoke", gaugan.DATA, {"C": C, "height": 32, "width": 32, "instance_edge": False})
+    modules = list(MODELS[row].networks(s).G.modules())
+    kinds = {m.devices for m in modules if isinstance(m, ParamFreeBatchNorm)}
+    kinds |= {"instance" for m in modules if isinstance(m, nn.InstanceNorm2d)}
+    instance = row in ("spade_instance", "pix2pixhd_short")
+    assert kinds == ({"instance"} if instance else {4} if row.endswith(("unsynced", "free")) else {1})
+
+
+@pytest.mark.parametrize(
+    "row", ["spade_concat", "spade_kernel1", "spade_kernel5", "spade_instance", "pix2pixhdpp_spade", "pix2pixhdpp_concat"]
+)
+def test_every_layer_that_takes_labels_takes_those_of_single_pixels(row):
+    """The label map at its grid is every k-th pixel of the whole one: a mean of several would be no label."""
+    s = gaugan.SCHEDULES[row]("smoke", gaugan.DATA, {"C": C, "height": 32, "width": 32, "instance_edge": False})
+    G, seen = MODELS[row].networks(s).G, []
+    labels = F.one_hot(torch.randint(C, (1, 32, 32), generator=generator(0)), C).movedim(-1, 1).float()
+    for module in G.modules():
+        if isinstance(module, CGNorm | spade.ConcatBlock):
+            module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+        elif isinstance(module, pix2pixhd.ResidualBlock) and s.concat:
+            module.conv_0.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, -C:, 1:-1, 1:-1]))
+    G(labels, None)
+    assert seen
+    for found in seen:
+        k = 32 // found.shape[-1]
+        assert torch.equal(found, labels[:, :, ::k, ::k])
 
 
 def test_without_an_encoder_a_start_from_noise_is_drawn_by_the_loss():

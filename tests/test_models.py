@@ -425,6 +425,24 @@ def test_the_discriminator_sees_half_the_resolution_at_its_second_scale():
     assert [f.shape[1] for f in PatchDiscriminator(4, width=256, layers=4)(x)] == [256, 512, 512, 512, 1]  # 512 at most
 
 
+def test_each_further_scale_is_half_of_the_one_before():
+    D, x = MultiscaleDiscriminator(4, width=4, layers=2, scales=3).eval(), torch.randn(2, 4, 32, 32)
+    for scale, found in enumerate(D(x)):
+        for a, b in zip(found, D[scale](x), strict=True):
+            torch.testing.assert_close(a, b)
+        x = nn.functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
+def test_a_discriminator_may_halve_as_often_as_it_says():
+    with torch.device("meta"):
+        assert len(MultiscaleDiscriminator(4, width=1, layers=1, scales=16)) == len(PatchDiscriminator(4, 1, layers=16)) - 1 == 16
+        for beyond in (0, 17):
+            with pytest.raises(SmisError, match=f"from 1 to 16, .* found {beyond}"):
+                MultiscaleDiscriminator(4, width=1, layers=1, scales=beyond)
+            with pytest.raises(SmisError, match=f"from 1 to 16, .* found {beyond}"):
+                PatchDiscriminator(4, 1, layers=beyond)
+
+
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
@@ -439,6 +457,45 @@ def test_an_experiment_has_the_same_weights_every_time_and_leaves_the_global_noi
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(first, weights(0))
     assert not torch.equal(first, weights(1))
+
+
+PAIRED = ("groupdnet", "spade", "spade_concat", "spade_vae", "pix2pixhd", "bicyclegan", "dscgan", "oasis", "oasis_patch")
+
+
+def at_smoke(model: str, **changes) -> nn.Module:
+    """The networks of a model whose schedule is changed in the fields that it has, with the same seed."""
+    s = presets.experiment(model, "mannequins", "smoke").network
+    torch.manual_seed(0)
+    return MODELS[model].networks(dataclasses.replace(s, **{key: value for key, value in changes.items() if hasattr(s, key)}))
+
+
+@pytest.mark.parametrize("model", PAIRED)
+def test_the_initial_weights_have_the_gain_of_the_schedule(model):
+    """Of G and D: an encoder without norms has another initialisation."""
+    once, twice = (at_smoke(model, init_gain=gain) for gain in (0.02, 0.04))
+    for player in "GD":
+        pairs = zip(getattr(once, player).parameters(), getattr(twice, player).parameters(), strict=True)
+        weights = [(a, b) for a, b in pairs if a.dim() > 1]
+        assert len(weights) > 4
+        for a, b in weights:
+            torch.testing.assert_close(2 * a, b)
+
+
+@pytest.mark.parametrize("model", PAIRED)
+def test_discriminators_have_the_size_and_all_players_the_spectral_norm_of_the_schedule(model):
+    """BicycleGAN and DSCGAN have none; OASIS's U-Net is asked for by itself."""
+    never = model in ("bicyclegan", "dscgan")
+    for changes in ({"spectral": False, "d_spectral": True}, {"spectral": True, "d_spectral": False}):
+        nets = at_smoke(model, d_scales=3, d_layers=2, encoder_norm="instance", **changes)
+        players = {name: getattr(nets, name) for name in "GED" if getattr(nets, name)}
+        wrapped = {name: any(hasattr(m, "parametrizations") for m in player.modules()) for name, player in players.items()}
+        assert wrapped == dict.fromkeys(wrapped, changes["spectral"] and not never) | (
+            {"D": changes["d_spectral"]} if model == "oasis" else {}
+        )
+        if model != "oasis":
+            every = nets.D.values() if model == "bicyclegan" else [nets.D]
+            scales = 2 if model == "oasis_patch" else 3
+            assert all([len(patch) for patch in D] == [2 + 1] * scales for D in every)
 
 
 def test_untrained_weights_have_the_spectral_norm_one():

@@ -1,6 +1,7 @@
 """OASIS: 3-D noise that is honoured, a loss that is balanced, LabelMix, and what no label says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -437,6 +438,24 @@ def test_a_row_is_trained_averaged_loaded_and_measured(model, small, home):
     labels = presets.batch(nets, n=2)["labels"]
     images = generate(nets, labels, draw(nets, 2, generator(0)))
     assert images.shape == (2, 3, 32, 32)
+
+
+def test_a_unet_without_spectral_norm_starts_as_he_says_and_a_patchgan_does_not():
+    """Its signal then keeps its size by itself, through leaky ReLUs of 0.2: deviation sqrt(2 / (1.04 fan in)). The PatchGAN, as
+    wide as the first of `d_channels` and at two scales, stays SPADE's."""
+    s = replace(schedules.schedule("oasis", "smoke", SIZE, SIZE, C), d_channels=(64, 32), d_last=64)
+    for discriminator in ("segmentation", "patch"):
+        weights = []
+        for d_spectral in (True, False):
+            torch.manual_seed(0)
+            D = oasis.Networks(replace(s, d_spectral=d_spectral, discriminator=discriminator)).D
+            weights.append([p.detach() for p in D.parameters()])
+        if discriminator == "segmentation":
+            for conv in (D.down[0].conv_1, D.up[1].conv_1):
+                assert conv.weight.std().item() == pytest.approx((2 / (1.04 * 9 * 64)) ** 0.5, rel=0.03)
+        else:
+            assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+            assert [patch[0][0].out_channels for patch in D] == [64, 64]
 
 
 # --- values -----------------------------------------------------------------------------------------------------------

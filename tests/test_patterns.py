@@ -196,6 +196,25 @@ def test_a_folded_generator_draws_what_the_plain_one_does(model, changes):
     assert all(torch.equal(value, before[key]) for key, value in networks.state_dict().items())
 
 
+@pytest.mark.parametrize("model", ["groupdnet", "spade"])
+def test_a_folded_generator_notices_another_label_map(model):
+    networks = large(model)
+    fast, s = folded.fold(networks), networks.schedule
+    z = None if s.z_shape is None else torch.randn(1, *s.z_shape, generator=generator("z"))
+    maps = some_labels(s, 2)
+    for labels in (maps[:1], maps[1:], maps[:1]):
+        with patterns.dense():
+            expected = generate(networks, labels, z)
+        torch.testing.assert_close(generate(fast, labels, z), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_folded_norm_of_a_channel_that_hardly_varies_keeps_its_eps():
+    norm, labels = cg_norm(), blocks(1, 8, 8)
+    norm.norm.running_var.fill_(norm.norm.eps)
+    x = norm.norm.running_mean[:, None, None] + 1e-3 * torch.randn(1, 12, 8, 8, generator=generator("x"))
+    torch.testing.assert_close(folded._Folded(norm)(x, labels), norm(x, labels), atol=1e-4, rtol=1e-3)
+
+
 def test_small_networks_are_not_folded():
     networks = presets.build("groupdnet", "mannequins", "smoke")
     assert folded.fold(networks) is networks

@@ -148,6 +148,51 @@ def test_skips_are_what_carries_detail():
         assert bool((images[0] - images[1]).abs().max() > 1e-6) == skips
 
 
+def test_the_generators_are_those_of_the_appendix():
+    """Appendix 6.1.1: leaky ReLU of 0.2 on the way down and ReLU on the way up, batch norm but on the first features, on the
+    lowest level and on the image, which a tanh ends; the U-Net has what went down beside what comes up."""
+    labels = a_batch()["labels"].double()
+    for skips in (True, False):
+        G = networks(skips=skips, dropout=0).double().G
+        for norm in (*G.norm_down, *G.norm_up):
+            norm.weight.data.uniform_(0.5, 2)
+            norm.bias.data.normal_()
+        with torch.no_grad():
+            levels = [G.down[0](labels)]
+            levels.append(G.norm_down[0](G.down[1](F.leaky_relu(levels[0], 0.2))))
+            x = G.norm_up[1](G.up[2](G.down[2](F.leaky_relu(levels[1], 0.2)).relu()))
+            x = torch.cat([x, levels[1]], 1) if skips else x
+            x = G.norm_up[0](G.up[1](x.relu()))
+            x = torch.cat([x, levels[0]], 1) if skips else x
+            torch.testing.assert_close(G(labels, None), G.up[0](x.relu()).tanh())
+
+
+@pytest.mark.parametrize("patch", [1, *PATCHES[1:]])
+def test_the_discriminators_are_those_of_the_appendix(patch):
+    """Appendix 6.1.2: Ck layers of these widths, each with leaky ReLU of 0.2, all but the first with batch norm."""
+    widths = {1: "64-128", 16: "64-128", 34: "64-128-256", 70: "64-128-256-512", 142: "64-128-256-512-512",
+              286: "64-128-256-512-512-512"}[patch]  # fmt: skip
+    D = PatchGAN(6, patch, 64, "batch")
+    *stages, last = D
+    assert "-".join(str(stage[0].out_channels) for stage in stages) == widths
+    for i, stage in enumerate(stages):
+        conv, *norm, relu = stage
+        assert [n.statistics for n in norm] == ["batch"] * (i > 0) and relu.negative_slope == 0.2
+        assert (conv.bias is None) == (i > 0)
+    assert isinstance(last, nn.Conv2d) and last.out_channels == 1
+
+
+def test_weights_are_drawn_as_in_section_3_3():
+    """N(0, 0.02); the scales of batch norm from N(1, 0.02), as released; biases are 0."""
+    nets = networks(channels=(64, 64, 64), d_channels=64)
+    for module in nets.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | BatchNorm):
+            mean = 1.0 if isinstance(module, BatchNorm) else 0.0
+            assert abs(module.weight.mean() - mean) < 0.01
+            assert module.weight.std().item() == pytest.approx(0.02, rel=0.4 if module.weight.numel() < 1000 else 0.1)
+            assert module.bias is None or not module.bias.any()
+
+
 def test_a_network_is_applied_at_twice_its_size():
     nets = networks().eval()
     labels = torch.rand(1, 3, 64, 96)

@@ -85,6 +85,55 @@ def test_a_number_inside_another_is_not_taken_for_it(monkeypatch):
         assert len(provenance.behind(pd.DataFrame({"c": [text]}), str)["records"]) == found, text
 
 
+def a_record(**changes) -> results.Record:
+    whole = {"metric": "FID", "value": 0.5, "protocol": {}, "model": "mulnet", "data": "rooms", "preset": "demo", "seed": 0}
+    return results.Record(**whole | {"experiment": "e", "weights": "w"} | changes)
+
+
+def seen(table: pd.DataFrame) -> dict[str, list[dict]]:
+    """Of each column of a table of one row, what stands behind it."""
+    left = provenance.behind(table, str)
+    cells = left["cells"].get("0", {})
+    return {column: [left["records"][place] for place in places] for column, places in cells.items()}
+
+
+def test_data_sets_tell_apart_what_is_printed_alike_and_so_does_the_share_of_records_that_fit(monkeypatch):
+    monkeypatch.setattr(provenance, "_noted", {})
+    for data in ("rooms", "streets"):
+        provenance.note("0.5", [a_record(data=data)])
+    for column, records in seen(pd.DataFrame({"rooms": ["0.5"], "streets": ["0.5"]})).items():
+        assert [r["data"] for r in records] == [column]
+    provenance.note("2.5", [a_record()])
+    provenance.note("2.5", [a_record(model="vspade"), a_record(model="groupdnet")])  # several that fit half count less
+    assert [r["model"] for r in seen(pd.DataFrame({"FID": ["2.5"]}, index=["mulnet"]))["FID"]] == ["mulnet"]
+
+
+def test_a_text_of_several_numbers_has_the_records_of_each_once_in_its_order(monkeypatch):
+    monkeypatch.setattr(provenance, "_noted", {})
+    mulnet, vspade, spade = (a_record(model=model) for model in ("mulnet", "vspade", "spade"))
+    noted = {"0.5 [0.4, 0.6]": [mulnet], "0.6": [vspade], "0.3": [mulnet, spade], "5": [spade], "–": []}
+    for text, records in noted.items():
+        provenance.note(text, records)
+    for text, models in {
+        "is 0.5 [0.4, 0.6]": ["mulnet"],  # 0.6 is its interval's
+        "0.6 | 0.5 [0.4, 0.6]": ["vspade", "mulnet"],
+        "0.5 [0.4, 0.6] | 0.3": ["mulnet", "spade"],
+        "5 of": ["spade"],
+        "5.5 of": [],
+        "0.5 of": [],
+        "–": [],
+    }.items():
+        assert [r["model"] for r in seen(pd.DataFrame({"c": [text]})).get("c", [])] == models, text
+
+
+def test_what_was_noted_first_is_forgotten_first(monkeypatch):
+    monkeypatch.setattr(provenance, "_noted", {})
+    monkeypatch.setattr(provenance, "KEPT", 2)
+    for text in ("1.5", "2.5", "3.5"):
+        provenance.note(text, [a_record()])
+    assert list(provenance._noted) == ["2.5", "3.5"]
+
+
 def test_an_answer_has_record_run_experiment_weights_code_protocol_and_command(saved, home):
     said = answer(
         str(home / "figures" / "table01.csv"), "MulNet", "FID"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
-from smislib import config, paths, presets, publish, results, runs, versions
+from smislib import config, paths, presets, publish, results, runs, versions, viz
 from smislib.errors import SmisError
 from smislib.results import Cell, Record, cells, significant
 
@@ -319,3 +320,23 @@ def test_the_hash_of_a_protocol_ignores_order_and_sees_every_value():
     assert a.protocol_hash == b.protocol_hash
     assert a.protocol_hash != dataclasses.replace(a, protocol={"x": 1, "y": [3]}).protocol_hash
     assert config.from_dict(Record, config.to_dict(a)) == a
+
+
+# --- figures of records -----------------------------------------------------------------------------------------------
+
+
+def test_dots_have_the_interval_of_each_axis_along_it_and_lines_of_equal_ratio():
+    def cell(value: float, low: float, high: float) -> Cell:
+        return Cell(value, (Record("m", value, {}, "a", "rooms", "demo", 0, "e", "w", interval=(low, high)),))
+
+    ax = viz.dots({"a": (cell(1, 0.5, 4), cell(10, 9, 30))}, Figure().add_subplot(), ratios=(0.1,))
+    along_x, along_y = (bars.get_segments()[0].tolist() for bars in ax.containers[0][2])
+    assert (along_x, along_y) == ([[0.5, 10], [4, 10]], [[1, 9], [1, 30]])
+    x, y = ax.lines[-1].get_data()
+    assert [a / b for a, b in zip(x, y, strict=True)] == pytest.approx([0.1, 0.1])
+
+
+def test_a_smoothed_curve_is_the_mean_of_the_entries_up_to_each_step():
+    ax = viz.curves([{"step": s, "a": float(s)} for s in range(1, 8)], ["a"], smooth=3, ax=Figure().add_subplot())
+    steps, means = ax.lines[0].get_data()
+    assert list(steps) == [3, 4, 5, 6, 7] and list(means) == pytest.approx([2, 3, 4, 5, 6])

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from smislib import config, presets, results, runs, study
+from smislib import config, data, presets, results, runs, sample, study
 from smislib.errors import SmisError
 from smislib.models import MODELS
-from smislib.study import REAL_VS_FAKE, SHE, Item, Sitting, Source, Study
+from smislib.study import REAL_VS_FAKE, SHE, Item, Sitting, Source, Study, pictures
 from smislib.study.pictures import questions
 from smislib.study.scores import Agreement, agreement
 
@@ -305,6 +305,21 @@ def test_the_columns_of_the_tables_are_filled_when_there_are_sessions(home):
     assert list(study.beside(printed, {}).columns) == ["Map->Photo mean, published", "Map->Photo ±, published", "here"]
 
 
+def test_a_record_is_of_the_network_that_was_shown_and_of_the_last_day(home):
+    experiments = {m: presets.experiment(m, preset="smoke") for m in ("groupdnet", "vspade")}
+    made = a_study(seed=5)  # the study's, not the networks'
+    for rater in ("r00", "r01"):
+        for number in (1, 2):
+            rate(study.Session(made, rater, number), 1.0, random.Random(0))
+        first = study.Session(made, rater, 1)  # of another model for each
+        first.path.write_text(first.path.read_text().replace(first.date, "2001-02-03"))
+    last = study.Session(made, "r00", 2).date
+    found = study.records("SHE", experiments.values())
+    assert [(r.model, r.seed, r.experiment, r.weights, r.date) for r in found] == [
+        (m, 0, e.hash, "w", last) for m, e in experiments.items()
+    ]
+
+
 # --- the importer -----------------------------------------------------------------------------------------------------
 
 
@@ -329,6 +344,14 @@ def test_answers_of_another_tool_count_like_ours(home, tmp_path):
     assert by_hand.path.read_text().replace("r02", "r00").splitlines()[1:] == imported[0].path.read_text().splitlines()[1:]
     with pytest.raises(SmisError, match="is there already: an import never changes a session"):
         study.import_answers("control", tmp_path / "a.csv")
+
+
+def test_an_imported_table_may_be_in_any_order(home, tmp_path):
+    made = a_study()
+    head, *lines = a_csv(tmp_path / "a.csv", made).read_text("utf-8-sig").splitlines()
+    (tmp_path / "a.csv").write_text("\n".join([head, *reversed(lines)]))
+    (session,) = study.import_answers(made, tmp_path / "a.csv")
+    assert [(a.trial, a.answer) for a in session.answers] == [(t, "yes" if t % 2 else "no") for t in range(1, 51)]
 
 
 @pytest.mark.parametrize(
@@ -474,6 +497,31 @@ def test_a_study_of_networks_from_pictures_to_records(home, trained):
     assert [r.value for r in study.records("SHE", [run.experiment for run in pair])] == [100.0]
     with pytest.raises(SmisError, match="there is a study 'parts' already"):
         study.make("parts", SHE, pair)
+
+
+def test_a_question_is_of_its_class_and_its_codes_are_its_own_and_alike_for_every_model(home, trained, monkeypatch):
+    asked = []
+
+    def noting(networks, labels, c, n, rng):
+        asked.append((c, n, rng.initial_seed(), bool(labels[0, c].any())))
+        return sample.vary(networks, labels, c, n, rng)
+
+    monkeypatch.setattr(pictures, "vary", noting)
+    pair = [trained("groupdnet"), trained("vspade")]
+    made = study.make("parts", dataclasses.replace(SHE, trials=10), pair)
+    names = data.classes(pair[0].experiment.data).names
+    assert [names[c] for c, *_ in asked] == [item.part for item in made.items]
+    assert asked[:10] == asked[10:] and {(n, there) for _, n, _, there in asked} == {(2, True)}
+    assert len({seed for _, _, seed, _ in asked}) == 10
+
+
+def test_each_generated_picture_of_a_study_has_noise_of_its_own(home, trained, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        pictures, "draw", lambda networks, n, rng: seeds.append(rng.initial_seed()) or sample.draw(networks, n, rng)
+    )
+    study.make("fakes", SHORT, [trained("groupdnet")])
+    assert len(set(seeds)) == len(seeds) == 10
 
 
 def test_real_and_generated_pictures(home, trained):
