@@ -143,7 +143,7 @@ def with_committed(
             current[key] = presets.experiment(r.model, data, preset, r.seed).hash
         added += [r] if r.experiment == current[key] else []
     n, m = len(here), len({r.experiment for r in added})
-    return [*records, *added], f"Of {n + m} trainings {n} were made here, {m} are committed records of another machine's."
+    return [*records, *added], f"Of {n + m} trainings {n} are in this run store, {m} are committed records of another machine's."
 
 
 def in_reading(records: Iterable[Record], reading: str) -> list[Record]:

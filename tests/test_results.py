@@ -125,11 +125,11 @@ def test_committed_records_stand_in_for_experiments_that_this_machine_has_not_me
     results.write(tmp_path / "committed", kept + others, "quality")
     found, said = results.with_committed([], "mannequins", "smoke")
     assert found == kept
-    assert said == "Of 2 trainings 0 were made here, 2 are committed records of another machine's."
+    assert said == "Of 2 trainings 0 are in this run store, 2 are committed records of another machine's."
     mine = record(value=7.0, experiment=now[0])
     found, said = results.with_committed([mine], "mannequins", "smoke")
     assert found == [mine, kept[1]]  # the store's own, once
-    assert "1 were made here, 1 are committed" in said
+    assert "1 are in this run store, 1 are committed" in said
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
