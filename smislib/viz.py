@@ -292,4 +292,6 @@ def _break(text: Text, width: float) -> None:
     widest = next((n for n in range(len(said), word, -1) if fits(n)), word)
     fits(widest)
     lines = text.get_text().count("\n")
-    any(fits(n) and text.get_text().count("\n") == lines for n in range(word, widest + 1))
+    for n in range(word, widest + 1):
+        if fits(n) and text.get_text().count("\n") == lines:
+            break

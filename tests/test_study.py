@@ -301,6 +301,7 @@ def test_the_columns_of_the_tables_are_filled_when_there_are_sessions(home):
     assert study.records("Real", experiments.values()) == [] == study.records("SHE", [presets.experiment("groupdnet")])
     beside = study.beside({"columns": ["a"], "rows": {"X": [1], "Y": [None]}}, {"X": "no study"})
     assert beside["here"].tolist() == ["no study", "–"]
+    assert beside["a, published"].tolist() == ["1", "not available"]
     printed = {"columns": ["Map->Photo mean", "Map->Photo pm"], "rows": {"X": [0.8, 0.3]}}  # whose number it is, each column says
     assert list(study.beside(printed, {}).columns) == ["Map->Photo mean, published", "Map->Photo ±, published", "here"]
 

@@ -70,8 +70,14 @@ def table(metric: str, rows: dict[str, Experiment]) -> dict[str, str]:
 
 def beside(printed: dict, rated: dict[str, str]) -> pd.DataFrame:
     """What a paper prints of a study, said to be published, and in the last column our scores by its row names."""
-    columns = [f"{re.sub('pm$', '±', column)}, published" for column in printed["columns"]]
-    table = pd.DataFrame.from_dict(printed["rows"], orient="index", columns=columns).astype(str)
+    rows = printed["rows"]
+    table = pd.DataFrame(
+        {
+            f"{re.sub('pm$', '±', column)}, published": [results.published_cell(printed, row, column) for row in rows]
+            for column in printed["columns"]
+        },
+        index=list(rows),
+    )
     table["here"] = [rated.get(row, "–") for row in table.index]
     return table
 
